@@ -1,0 +1,210 @@
+// Package collectors holds one file for each thing a CX700 phone needs. A collector says what it asks,
+// in which closed set of ways it can fail, which series it gives and how it probes. It reports what it
+// saw, also what it does not like; collectors never call each other.
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+// Collector watches one thing the phone needs.
+type Collector struct {
+	// Name is its key in the site file, its label value and its file's name.
+	Name string
+	// Asks is the question it answers, in one sentence.
+	Asks string
+	// Guide names the pages of the deployment guide it goes by.
+	Guide    string
+	Interval time.Duration
+	Timeout  time.Duration
+	// Reasons lists every way it can fail.
+	Reasons []*Reason
+	Metrics []*metric.Desc
+	// Targets lists what a phone at the site depends on, as seen from the network.
+	Targets func(*site.Site, site.Network) []Target
+	// Probe looks at one target once and fills its own field of Seen. It returns nil, failures (one
+	// *Failure or several joined by errors.Join), or another error, which is our own fault.
+	Probe func(context.Context, *Env, *facts.Seen) error
+	// Explain writes what was seen, question by question, in at most 100 columns.
+	Explain func(io.Writer, *Target, *facts.Seen)
+}
+
+// All lists the collectors in the order in which a phone meets what they watch.
+func All() []*Collector { return []*Collector{NTP(), DNS()} }
+
+// Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
+type Target struct {
+	Collector string
+	Network   site.NetworkName
+	// Name is the target's label value.
+	Name     string
+	Way      reach.Way
+	Domains  phone.Domains
+	Firmware []phone.Firmware
+	// MaxOffset is from which offset on a clock counts as wrong; set for ntp only.
+	MaxOffset time.Duration
+	Interval  time.Duration
+	Timeout   time.Duration
+}
+
+// Key tells targets apart: equal keys are the same probe.
+func (t *Target) Key() string { return fmt.Sprintf("%+v", *t) }
+
+// Round is equal for targets that need the same walk through the names. Their probes start together,
+// so that the walk is made once.
+func (t *Target) Round() string { return fmt.Sprint(t.Way, t.Domains) }
+
+// namesTarget is the target of collectors that depend on the phone's names.
+func namesTarget(collector string, s *site.Site, n site.Network) Target {
+	domains := s.Domains
+	domains.ReverseProxy = n.ReverseProxy
+	name := domains.SIP
+	if domains.DHCP != domains.SIP {
+		name += "/" + domains.DHCP
+	}
+	var resolvers []string
+	for _, r := range n.Resolvers {
+		if r.Port() == 53 {
+			resolvers = append(resolvers, r.Addr().String())
+		} else {
+			resolvers = append(resolvers, r.String())
+		}
+	}
+	return Target{
+		Collector: collector, Network: n.Name, Name: name + "@" + strings.Join(resolvers, "+"),
+		Way:     reach.Way{Resolvers: n.Resolvers, ConnectTo: n.ConnectTo},
+		Domains: domains, Firmware: s.Firmware,
+	}
+}
+
+// Env is what a probe works with.
+type Env struct {
+	Target *Target
+	Walker *reach.Walker
+
+	samples []metric.Sample
+}
+
+// Names makes the phone's walk through the names, or shares the one of this round.
+func (e *Env) Names(ctx context.Context) (*facts.Names, error) {
+	// The walk ends before the probe does, so that what it found is still judged.
+	return e.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Target.Timeout*8/10)
+}
+
+// Dial connects by the target's way out.
+func (e *Env) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return e.Target.Way.Dial(ctx, network, address)
+}
+
+// Emit gives a series. Network and target are stamped on it; labels are the values that follow them.
+func (e *Env) Emit(d *metric.Desc, value float64, labels ...string) {
+	e.samples = append(e.samples, metric.Sample{
+		Desc: d, Value: value, Labels: append([]string{string(e.Target.Network), e.Target.Name}, labels...),
+	})
+}
+
+// Samples returns what the probe gave.
+func (e *Env) Samples() []metric.Sample { return e.samples }
+
+// Effect says what a reason does to a phone.
+type Effect int
+
+// The effects, mildest first.
+const (
+	// Notes: seen and shown; it stops nobody.
+	Notes Effect = iota
+	// Degrades: a phone gets through, but not everything in its order is good.
+	Degrades
+	// Blinds: only our probe was stopped; what a phone would meet is unknown.
+	Blinds
+	// Blocks: a phone would not get through.
+	Blocks
+)
+
+// String is the effect in one word.
+func (e Effect) String() string {
+	return [...]string{"noted", "degraded", "unknown", "blocked"}[e]
+}
+
+// Fails tells whether the effect makes a probe unsuccessful.
+func (e Effect) Fails() bool { return e >= Blinds }
+
+// Reason is one way in which a dependency fails.
+type Reason struct {
+	// Name is the label value, the runbook's heading and the word for `explain`.
+	Name   string
+	Effect Effect
+	// Means is what is wrong, for a reader who does not know the phone.
+	Means string
+	// Screen is what the phone shows or does.
+	Screen string
+	// Mend is what to do on the server's side.
+	Mend string
+	// AtPhone is what to do at the phone once it is mended; a hard reset wipes the certificates of an
+	// enrolled phone, so ResetHurts tells where one makes things worse.
+	AtPhone    string
+	ResetHurts bool
+}
+
+// Internal is the reason of probes that failed by our own fault.
+func Internal() *Reason {
+	return &Reason{
+		Name: "internal", Effect: Blinds,
+		Means:   "the probe itself failed; this says nothing about the phones",
+		Screen:  "nothing",
+		Mend:    "look at the exporter's log and report what it says",
+		AtPhone: "nothing", ResetHurts: true,
+	}
+}
+
+// Failure is a reason with what was seen.
+type Failure struct {
+	Reason *Reason
+	Err    error
+}
+
+func (f *Failure) Error() string { return f.Reason.Name + ": " + f.Err.Error() }
+
+func (f *Failure) Unwrap() error { return f.Err }
+
+func fail(r *Reason, format string, args ...any) *Failure {
+	return &Failure{Reason: r, Err: fmt.Errorf(format, args...)}
+}
+
+func join(failures []*Failure) error {
+	errs := make([]error, len(failures))
+	for i, f := range failures {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
+}
+
+// Failures takes the error of a probe apart. What is no failure becomes one with the reason internal.
+func Failures(err error) []*Failure {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Failure
+		for _, e := range joined.Unwrap() {
+			out = append(out, Failures(e)...)
+		}
+		return out
+	}
+	if f := new(Failure); errors.As(err, &f) {
+		return []*Failure{f}
+	}
+	return []*Failure{{Reason: Internal(), Err: err}}
+}

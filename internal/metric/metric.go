@@ -1,0 +1,107 @@
+// Package metric describes the exporter's series (name, unit, labels, help and an example query) and
+// serves them to Prometheus from finished, immutable sets: no lock is held while a probe runs or while
+// a scrape is written.
+package metric
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Desc describes one metric family.
+type Desc struct {
+	Name string
+	Help string
+	// Labels in the order in which samples give their values.
+	Labels []string
+	// Example is a PromQL query that a reader can start from.
+	Example string
+	Type    dto.MetricType
+
+	sorted []int // indexes of Labels in the order of their names
+}
+
+// NewGauge describes a gauge.
+func NewGauge(name, help, example string, labels ...string) *Desc {
+	return newDesc(dto.MetricType_GAUGE, name, help, example, labels)
+}
+
+// NewCounter describes a counter; its name ends in _total.
+func NewCounter(name, help, example string, labels ...string) *Desc {
+	return newDesc(dto.MetricType_COUNTER, name, help, example, labels)
+}
+
+func newDesc(t dto.MetricType, name, help, example string, labels []string) *Desc {
+	d := &Desc{Name: name, Help: help, Labels: labels, Example: example, Type: t}
+	for i := range labels {
+		d.sorted = append(d.sorted, i)
+	}
+	slices.SortFunc(d.sorted, func(a, b int) int { return cmp.Compare(labels[a], labels[b]) })
+	return d
+}
+
+// Sample is one series and its value.
+type Sample struct {
+	Desc   *Desc
+	Value  float64
+	Labels []string // values, in the order of Desc.Labels
+}
+
+// Family is the samples of one Desc, as Prometheus' exposition code takes them.
+type Family struct {
+	Desc    *Desc
+	Metrics []*dto.Metric
+}
+
+// Set is a finished group of series, ordered by family name. It must not be changed.
+type Set []Family
+
+// NewSet finishes samples. A sample with the wrong number of labels or with the labels of an earlier
+// one is left out and told in the error, so that one bad series never spoils a scrape; bytes that are
+// no UTF-8 are replaced.
+func NewSet(samples []Sample) (Set, error) {
+	var errs []error
+	ordered := slices.Clone(samples)
+	slices.SortStableFunc(ordered, func(a, b Sample) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
+	var set Set
+	seen := make(map[string]bool, len(ordered))
+	for _, s := range ordered {
+		if len(s.Labels) != len(s.Desc.Labels) {
+			errs = append(errs, fmt.Errorf("%s: %d label values, want %d", s.Desc.Name, len(s.Labels), len(s.Desc.Labels)))
+			continue
+		}
+		key := s.Desc.Name + "\xff" + strings.Join(s.Labels, "\xff")
+		if seen[key] {
+			errs = append(errs, fmt.Errorf("%s: two samples with the labels %q", s.Desc.Name, s.Labels))
+			continue
+		}
+		seen[key] = true
+		if len(set) == 0 || set[len(set)-1].Desc != s.Desc {
+			set = append(set, Family{Desc: s.Desc})
+		}
+		last := &set[len(set)-1]
+		last.Metrics = append(last.Metrics, s.metric())
+	}
+	return set, errors.Join(errs...)
+}
+
+func (s Sample) metric() *dto.Metric {
+	pairs := make([]dto.LabelPair, len(s.Labels))
+	m := &dto.Metric{Label: make([]*dto.LabelPair, len(s.Labels))}
+	for i, from := range s.Desc.sorted {
+		value := strings.ToValidUTF8(s.Labels[from], "\uFFFD")
+		pairs[i].Name, pairs[i].Value = &s.Desc.Labels[from], &value
+		m.Label[i] = &pairs[i]
+	}
+	if s.Desc.Type == dto.MetricType_COUNTER {
+		m.Counter = &dto.Counter{Value: &s.Value}
+	} else {
+		m.Gauge = &dto.Gauge{Value: &s.Value}
+	}
+	return m
+}

@@ -1,0 +1,78 @@
+// Package reach is the way out to the servers a phone depends on: the network's own resolvers and the
+// phone's walk through the names, and dialling with connect_to. Everything it does is limited in time
+// and in size. It never asks the resolver of the machine it runs on.
+package reach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+// Way is how one network is reached.
+type Way struct {
+	Resolvers []netip.AddrPort
+	ConnectTo []site.ConnectTo
+}
+
+// Divert returns the address to connect to instead of host:port: that of the first connect_to entry
+// that matches, else the same.
+func (w Way) Divert(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("address %q: %w", address, err)
+	}
+	for _, c := range w.ConnectTo {
+		if (c.Host != "" && !strings.EqualFold(c.Host, host)) || (c.Port != "" && c.Port != port) {
+			continue
+		}
+		if c.ToHost != "" {
+			host = c.ToHost
+		}
+		if c.ToPort != "" {
+			port = c.ToPort
+		}
+		return net.JoinHostPort(host, port), nil
+	}
+	return address, nil
+}
+
+// Dial connects to an address, by way of connect_to. Network is tcp or udp. The deadline of the
+// context becomes that of the connection.
+func (w Way) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	to, err := w.Divert(address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, to)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return nil, fmt.Errorf("deadline on %s: %w", to, errors.Join(err, conn.Close()))
+		}
+	}
+	return conn, nil
+}
+
+// TimedOut tells whether an error of Dial or of its connection means that no answer came in time.
+func TimedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// Unreachable tells whether an error of Dial or of its connection came from the network (no route,
+// nothing listens) and not from what was sent over it.
+func Unreachable(err error) bool {
+	var op *net.OpError
+	var call syscall.Errno
+	return !TimedOut(err) && errors.As(err, &op) && (errors.As(err, &call) || op.Op == "dial")
+}

@@ -1,0 +1,172 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+const (
+	// walkShare is how long a finished walk is handed to other probes of the same round. Probes that
+	// need the same walk are started together, so a few seconds do.
+	walkShare = 5 * time.Second
+	// givenUp is after how many silent questions in a row a resolver is not asked any more.
+	givenUp = 2
+	// maxTargets bounds how many SRV targets one walk resolves.
+	maxTargets = 16
+)
+
+// Walker makes the phone's walk through the names: once for all probes that need the same one at the
+// same time.
+type Walker struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	walks  map[string]*sharedWalk
+	wg     sync.WaitGroup
+}
+
+type sharedWalk struct {
+	done  chan struct{}
+	names *facts.Names
+	ended time.Time // zero while under way
+}
+
+// NewWalker returns a Walker; Close ends it.
+func NewWalker() *Walker {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Walker{ctx: ctx, cancel: cancel, walks: map[string]*sharedWalk{}}
+}
+
+// Close ends the walks under way and waits for them.
+func (w *Walker) Close() {
+	w.cancel()
+	w.wg.Wait()
+}
+
+// Walk asks every name of the phone at every resolver, or returns the walk that another probe of the
+// round made or is making. The walk ends after budget with what it has; the error is the context's.
+func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, budget time.Duration) (*facts.Names, error) {
+	s := w.start(way, d, budget)
+	select {
+	case <-s.done:
+		return s.names, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for the names: %w", ctx.Err())
+	}
+}
+
+func (w *Walker) start(way Way, d phone.Domains, budget time.Duration) *sharedWalk {
+	key := fmt.Sprint(way, d)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k, s := range w.walks {
+		if !s.ended.IsZero() && time.Since(s.ended) > walkShare {
+			delete(w.walks, k)
+		}
+	}
+	if s := w.walks[key]; s != nil {
+		return s
+	}
+	s := &sharedWalk{done: make(chan struct{})}
+	w.walks[key] = s
+	w.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(w.ctx, budget)
+		defer cancel()
+		s.names = way.walk(ctx, d)
+		w.mu.Lock()
+		s.ended = time.Now()
+		w.mu.Unlock()
+		close(s.done)
+	})
+	return s
+}
+
+// walk asks all resolvers side by side and each of them one question after the other, as a phone does.
+func (w Way) walk(ctx context.Context, d phone.Domains) *facts.Names {
+	names := &facts.Names{Started: time.Now(), Walks: make([]facts.Walk, len(w.Resolvers))}
+	random := fmt.Sprintf("cx700-%08x", rand.Uint32())
+	var wg sync.WaitGroup
+	for i, resolver := range w.Resolvers {
+		wg.Go(func() {
+			a := asker{ctx: ctx, way: w, resolver: resolver}
+			a.walk(d, random)
+			names.Walks[i] = facts.Walk{Resolver: resolver, Lookups: a.lookups}
+		})
+	}
+	wg.Wait()
+	return names
+}
+
+// asker is one walk at one resolver.
+type asker struct {
+	ctx      context.Context
+	way      Way
+	resolver netip.AddrPort
+	lookups  []facts.Lookup
+	silent   int // questions in a row without an answer
+}
+
+func (a *asker) walk(d phone.Domains, random string) {
+	suffixes := d.Suffixes()
+	for _, q := range d.Questions() {
+		l := a.ask(q.Name, q.Type)
+		for _, suffix := range suffixes {
+			if !q.Suffixed || l.Outcome == facts.Answered || !l.Outcome.Settled() {
+				break
+			}
+			l = a.ask(q.Name+"."+suffix, q.Type)
+		}
+	}
+	for _, target := range a.targets() {
+		a.ask(target, phone.A)
+	}
+	zones := slices.Compact([]string{d.DHCP, d.SIP})
+	for _, zone := range zones {
+		if zone != "" {
+			a.ask(random+"."+zone, phone.A)
+			a.lookups[len(a.lookups)-1].Random = true
+		}
+	}
+}
+
+// ask records the answer to one question. A resolver that stayed silent is not waited for again.
+func (a *asker) ask(name string, t phone.RecordType) facts.Lookup {
+	l := facts.Lookup{Name: name, Type: t, Outcome: facts.Timeout}
+	switch {
+	case a.silent >= givenUp:
+		l.Detail = "not asked: the resolver did not answer the questions before"
+	case a.ctx.Err() != nil:
+		l.Detail = "not asked: no time was left"
+	default:
+		l = a.way.ask(a.ctx, a.resolver, name, t)
+	}
+	if l.Outcome == facts.Timeout {
+		a.silent++
+	} else {
+		a.silent = 0
+	}
+	a.lookups = append(a.lookups, l)
+	return l
+}
+
+// targets returns the hosts to which SRV records point and that were not asked for yet.
+func (a *asker) targets() []string {
+	var out []string
+	for _, l := range a.lookups {
+		for _, s := range l.Services {
+			asked := slices.ContainsFunc(a.lookups, func(o facts.Lookup) bool { return o.Name == s.Target && o.Type == phone.A })
+			if !asked && !slices.Contains(out, s.Target) && len(out) < maxTargets && s.Target != "" {
+				out = append(out, s.Target)
+			}
+		}
+	}
+	return out
+}
