@@ -93,6 +93,8 @@ func namesTarget(collector string, s *site.Site, n site.Network) Target {
 type Env struct {
 	Target *Target
 	Walker *reach.Walker
+	// Due is when the probe was to start; walks made before it are not used.
+	Due time.Time
 
 	samples []metric.Sample
 }
@@ -100,7 +102,7 @@ type Env struct {
 // Names makes the phone's walk through the names, or shares the one of this round.
 func (e *Env) Names(ctx context.Context) (*facts.Names, error) {
 	// The walk ends before the probe does, so that what it found is still judged.
-	return e.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Target.Timeout*8/10)
+	return e.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Due, e.Target.Timeout*8/10)
 }
 
 // Dial connects by the target's way out.

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// walkShare is how long a finished walk is handed to other probes of the same round. Probes that
-	// need the same walk are started together, so a few seconds do.
-	walkShare = 5 * time.Second
+	// walkKept is how long a finished walk is kept for the other probes of its round, which are due at
+	// the same moment but may have to wait for a worker.
+	walkKept = 5 * time.Second
 	// givenUp is after how many silent questions in a row a resolver is not asked any more.
 	givenUp = 2
 	// maxTargets bounds how many SRV targets one walk resolves.
@@ -34,9 +34,9 @@ type Walker struct {
 }
 
 type sharedWalk struct {
-	done  chan struct{}
-	names *facts.Names
-	ended time.Time // zero while under way
+	started time.Time
+	done    chan struct{}
+	names   *facts.Names // set when done is closed
 }
 
 // NewWalker returns a Walker; Close ends it.
@@ -52,9 +52,10 @@ func (w *Walker) Close() {
 }
 
 // Walk asks every name of the phone at every resolver, or returns the walk that another probe of the
-// round made or is making. The walk ends after budget with what it has; the error is the context's.
-func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, budget time.Duration) (*facts.Names, error) {
-	s := w.start(way, d, budget)
+// round began, if it did so at due or later. The walk ends after budget with what it has; the error is
+// the context's.
+func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, due time.Time, budget time.Duration) (*facts.Names, error) {
+	s := w.start(way, d, due, budget)
 	select {
 	case <-s.done:
 		return s.names, nil
@@ -63,30 +64,31 @@ func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, budget time
 	}
 }
 
-func (w *Walker) start(way Way, d phone.Domains, budget time.Duration) *sharedWalk {
+func (w *Walker) start(way Way, d phone.Domains, due time.Time, budget time.Duration) *sharedWalk {
 	key := fmt.Sprint(way, d)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k, s := range w.walks {
-		if !s.ended.IsZero() && time.Since(s.ended) > walkShare {
-			delete(w.walks, k)
-		}
-	}
-	if s := w.walks[key]; s != nil {
+	if s := w.walks[key]; s != nil && !s.started.Before(due) {
 		return s
 	}
-	s := &sharedWalk{done: make(chan struct{})}
+	s := &sharedWalk{started: time.Now(), done: make(chan struct{})}
 	w.walks[key] = s
 	w.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, budget)
 		defer cancel()
 		s.names = way.walk(ctx, d)
-		w.mu.Lock()
-		s.ended = time.Now()
-		w.mu.Unlock()
 		close(s.done)
+		time.AfterFunc(walkKept, func() { w.forget(key, s) })
 	})
 	return s
+}
+
+func (w *Walker) forget(key string, s *sharedWalk) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.walks[key] == s {
+		delete(w.walks, key)
+	}
 }
 
 // walk asks all resolvers side by side and each of them one question after the other, as a phone does.

@@ -1,0 +1,61 @@
+package schedule
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+const columns = 100
+
+// Explain writes a report for a reader: what was asked and answered, then each reason found with what
+// the phone shows and what mends it. No line is longer than 100 columns, save for single long words.
+func (r *Report) Explain(w io.Writer) {
+	t := &r.Planned.Target
+	fmt.Fprintf(w, "%s of %s, %s network\n", t.Collector, t.Name, t.Network)
+	fmt.Fprintln(w, r.Planned.Collector.Asks)
+	fmt.Fprintln(w)
+	var text strings.Builder
+	r.Planned.Collector.Explain(&text, t, r.Seen)
+	for line := range strings.Lines(text.String()) {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		wrap(w, indent, indent+"  ", strings.TrimSpace(line))
+	}
+	fmt.Fprintln(w)
+	for _, f := range r.Failures {
+		wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", f.Reason.Name, f.Reason.Effect, f.Reason.Means))
+		wrap(w, "  seen      ", "            ", f.Err.Error())
+		wrap(w, "  phone     ", "            ", f.Reason.Screen)
+		wrap(w, "  mend      ", "            ", f.Reason.Mend)
+		wrap(w, "  at phone  ", "            ", f.Reason.AtPhone)
+		if f.Reason.ResetHurts {
+			wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
+		}
+	}
+	fmt.Fprintf(w, "%s, in %s\n", r.sum(), r.Ended.Sub(r.Started).Round(time.Millisecond))
+}
+
+func (r *Report) sum() string {
+	if len(r.Failures) == 0 {
+		return "good: nothing wrong was found"
+	}
+	return fmt.Sprintf("%s: %s", r.Worst(), strings.ReplaceAll(r.outcome(), ",", ", "))
+}
+
+func wrap(w io.Writer, first, rest, text string) {
+	line := first
+	empty := true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && len(line)+1+len(word) > columns {
+			fmt.Fprintln(w, line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	fmt.Fprintln(w, line)
+}

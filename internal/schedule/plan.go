@@ -1,0 +1,171 @@
+// Package schedule probes every target again and again: spread over time, with bounded workers and
+// timeouts, and keeps the last report of each. Thousands of idle targets cost no goroutine each.
+package schedule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+var (
+	descSiteTarget = metric.NewGauge("cx700_site_target_info",
+		"A target on which a site depends; join it to find the sites behind a failing target.",
+		`cx700_probe_success * on (network, collector, target) group_right cx700_site_target_info == 0`,
+		"site", "network", "collector", "target")
+	descSitePhones = metric.NewGauge("cx700_site_phones",
+		"How many phones stand at a site, by the site file; absent when it does not say.",
+		`sum(cx700_site_phones)`, "site")
+)
+
+// Planned is one probe that the site file asks for.
+type Planned struct {
+	Collector *collectors.Collector
+	Target    collectors.Target
+	// Sites that depend on the target, in the order of the file.
+	Sites []string
+}
+
+// Plan is everything that a site file asks for. It is not changed once it is made.
+type Plan struct {
+	Jobs []*Planned
+	// Set holds the series that follow from the site file alone.
+	Set metric.Set
+}
+
+// NewPlan works out which targets each site depends on, for the networks that are watched from here.
+// Sites with equal targets share them. Different targets that would go by one name get a piece of their
+// hash appended, so that no two share a series.
+func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.NetworkName) (*Plan, error) {
+	p := &Plan{}
+	byKey := map[string]*Planned{}
+	for _, s := range cfg.Sites {
+		for _, n := range s.Networks {
+			if !slices.Contains(networks, n.Name) {
+				continue
+			}
+			for _, c := range all {
+				for _, t := range c.Targets(s, n) {
+					p.add(byKey, c, configured(c, t, cfg.Collectors[c.Name]), s.Name)
+				}
+			}
+		}
+	}
+	tellApart(p.Jobs)
+	samples := phonesSamples(cfg)
+	for _, j := range p.Jobs {
+		for _, s := range j.Sites {
+			samples = append(samples, metric.Sample{Desc: descSiteTarget, Value: 1,
+				Labels: []string{s, string(j.Target.Network), j.Collector.Name, j.Target.Name}})
+		}
+	}
+	var err error
+	p.Set, err = metric.NewSet(samples)
+	return p, err
+}
+
+func configured(c *collectors.Collector, t collectors.Target, set site.CollectorSettings) collectors.Target {
+	t.Interval, t.Timeout = c.Interval, c.Timeout
+	if set.Interval > 0 {
+		t.Interval = set.Interval
+	}
+	if set.Timeout > 0 {
+		t.Timeout = set.Timeout
+	}
+	t.Timeout = min(t.Timeout, t.Interval)
+	if set.MaxOffset > 0 {
+		t.MaxOffset = set.MaxOffset
+	}
+	return t
+}
+
+func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collectors.Target, siteName string) {
+	key := t.Key()
+	j := byKey[key]
+	if j == nil {
+		j = &Planned{Collector: c, Target: t}
+		byKey[key] = j
+		p.Jobs = append(p.Jobs, j)
+	}
+	if !slices.Contains(j.Sites, siteName) {
+		j.Sites = append(j.Sites, siteName)
+	}
+}
+
+type labels struct {
+	collector, name string
+	network         site.NetworkName
+}
+
+func tellApart(jobs []*Planned) {
+	count := map[labels]int{}
+	of := func(j *Planned) labels { return labels{j.Collector.Name, j.Target.Name, j.Target.Network} }
+	for _, j := range jobs {
+		count[of(j)]++
+	}
+	for _, j := range jobs {
+		if count[of(j)] > 1 {
+			sum := sha256.Sum256([]byte(j.Target.Key()))
+			j.Target.Name += "~" + hex.EncodeToString(sum[:3])
+		}
+	}
+}
+
+func phonesSamples(cfg *site.Config) []metric.Sample {
+	var out []metric.Sample
+	for _, s := range cfg.Sites {
+		if s.Phones > 0 {
+			out = append(out, metric.Sample{Desc: descSitePhones, Value: float64(s.Phones), Labels: []string{s.Name}})
+		}
+	}
+	return out
+}
+
+// Find returns what is planned for a site, for one network and one collector if they are named.
+func (p *Plan) Find(siteName, network, collector string) []*Planned {
+	var out []*Planned
+	for _, j := range p.Jobs {
+		if slices.Contains(j.Sites, siteName) && (network == "" || network == string(j.Target.Network)) &&
+			(collector == "" || collector == j.Collector.Name) {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// Print writes the plan: each site with the targets it depends on, and how often they are probed.
+func (p *Plan) Print(w io.Writer) error {
+	bySite := map[string][]*Planned{}
+	var order []string
+	for _, j := range p.Jobs {
+		for _, s := range j.Sites {
+			if bySite[s] == nil {
+				order = append(order, s)
+			}
+			bySite[s] = append(bySite[s], j)
+		}
+	}
+	for _, s := range order {
+		fmt.Fprintln(w, s)
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, j := range bySite[s] {
+			shared := ""
+			if n := len(j.Sites) - 1; n > 0 {
+				shared = fmt.Sprintf(", shared with %d more", n)
+			}
+			fmt.Fprintf(table, "  %s\t%s\t%s\tevery %s%s\n", j.Target.Network, j.Collector.Name, j.Target.Name, j.Target.Interval, shared)
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d sites, %d targets\n", len(order), len(p.Jobs))
+	return err
+}

@@ -1,0 +1,131 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/reach"
+)
+
+var (
+	descSuccess = metric.NewGauge("cx700_probe_success",
+		"Whether the last probe of a target found that phones get through (1), or not, or could not tell (0).",
+		`cx700_probe_success == 0`, "network", "collector", "target")
+	descProbes = metric.NewCounter("cx700_probes_total",
+		"Rounds of probes of a target; a change counts once two more probes have confirmed it.",
+		`sum by (collector) (rate(cx700_probes_total[5m]))`, "network", "collector", "target")
+	descFailures = metric.NewCounter("cx700_probe_failures_total",
+		"Rounds in which a target was not successful.",
+		`rate(cx700_probe_failures_total[1h]) / rate(cx700_probes_total[1h])`, "network", "collector", "target")
+	descLastRun = metric.NewGauge("cx700_probe_last_run_timestamp_seconds",
+		"When the last probe of a target ended.",
+		`time() - cx700_probe_last_run_timestamp_seconds > 3 * cx700_probe_interval_seconds`,
+		"network", "collector", "target")
+	descInterval = metric.NewGauge("cx700_probe_interval_seconds",
+		"How often a target is probed.",
+		`cx700_probe_interval_seconds`, "network", "collector", "target")
+	descFailing = metric.NewGauge("cx700_probe_failing",
+		"A reason that the last probe of a target found (1), also one that only degrades it; absent when there is none.",
+		`count by (reason) (cx700_probe_failing)`, "network", "collector", "target", "reason")
+)
+
+// Metrics lists the series that the scheduler itself gives, histograms aside.
+func Metrics() []*metric.Desc {
+	return []*metric.Desc{
+		descSiteTarget, descSitePhones, descSuccess, descProbes, descFailures, descLastRun, descInterval, descFailing,
+	}
+}
+
+// Report is what one probe left. It is not changed once it is published.
+type Report struct {
+	Planned  *Planned
+	Seen     *facts.Seen
+	Failures []*collectors.Failure
+	Started  time.Time
+	Ended    time.Time
+	// Set holds the series; it is empty in reports of single probes.
+	Set metric.Set
+
+	samples []metric.Sample
+}
+
+// Success tells whether no reason stops a phone or blinds us.
+func (r *Report) Success() bool {
+	return !slices.ContainsFunc(r.Failures, func(f *collectors.Failure) bool { return f.Reason.Effect.Fails() })
+}
+
+// Worst is the gravest effect found, Notes when there is nothing.
+func (r *Report) Worst() collectors.Effect {
+	worst := collectors.Notes
+	for _, f := range r.Failures {
+		worst = max(worst, f.Reason.Effect)
+	}
+	return worst
+}
+
+// outcome is equal for reports that found the same reasons.
+func (r *Report) outcome() string {
+	var names []string
+	for _, f := range r.Failures {
+		if !slices.Contains(names, f.Reason.Name) {
+			names = append(names, f.Reason.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// Once probes a target once, outside any schedule. Walks made before due are not used.
+func Once(ctx context.Context, walker *reach.Walker, p *Planned, due time.Time) *Report {
+	ctx, cancel := context.WithTimeout(ctx, p.Target.Timeout)
+	defer cancel()
+	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
+	env := &collectors.Env{Target: &p.Target, Walker: walker, Due: due}
+	r.Failures = collectors.Failures(guarded(ctx, p.Collector, env, r.Seen))
+	r.Ended = time.Now()
+	r.samples = env.Samples()
+	return r
+}
+
+func guarded(ctx context.Context, c *collectors.Collector, env *collectors.Env, seen *facts.Seen) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return c.Probe(ctx, env, seen)
+}
+
+// finish adds the scheduler's own series and closes the set.
+func (r *Report) finish(rounds, failed uint64) error {
+	t := &r.Planned.Target
+	add := func(d *metric.Desc, value float64, more ...string) {
+		labels := append([]string{string(t.Network), t.Collector, t.Name}, more...)
+		r.samples = append(r.samples, metric.Sample{Desc: d, Value: value, Labels: labels})
+	}
+	success := 0.0
+	if r.Success() {
+		success = 1
+	}
+	add(descSuccess, success)
+	add(descProbes, float64(rounds))
+	add(descFailures, float64(failed))
+	add(descLastRun, float64(r.Ended.UnixMilli())/1000)
+	add(descInterval, t.Interval.Seconds())
+	for name := range strings.SplitSeq(r.outcome(), ",") {
+		if name != "" {
+			add(descFailing, 1, name)
+		}
+	}
+	var err error
+	r.Set, err = metric.NewSet(r.samples)
+	r.samples = nil
+	return err
+}

@@ -1,0 +1,323 @@
+package schedule
+
+import (
+	"container/heap"
+	"context"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/reach"
+)
+
+const (
+	// DefaultConcurrency is how many probes run at the same time. They mostly wait for the network.
+	DefaultConcurrency = 64
+	// confirmations is how many more probes must agree before a change of outcome counts, each started
+	// confirmDelay after the one before it ended.
+	confirmations = 2
+	confirmDelay  = time.Second
+	// spreadPerJob is how far apart the first probes are on average.
+	spreadPerJob = time.Millisecond
+)
+
+// Scheduler runs the probes of a plan. Make it with New, give it a plan with Swap, and Run it.
+type Scheduler struct {
+	log    *slog.Logger
+	walker *reach.Walker
+	slots  chan struct{}
+	wake   chan struct{}
+
+	duration, queue *prometheus.HistogramVec
+
+	mu   sync.Mutex
+	due  dueHeap
+	plan atomic.Pointer[running]
+}
+
+// running is a plan with its jobs, as readers see it.
+type running struct {
+	plan *Plan
+	jobs []*job
+}
+
+// job is a planned probe with its state. Between being taken from the heap and being put back it
+// belongs to its probe, which holds busy.
+type job struct {
+	planned *Planned
+	key     string
+	ctx     context.Context
+	cancel  context.CancelFunc
+	last    atomic.Pointer[Report]
+	busy    sync.Mutex
+
+	next  time.Time // when it is due
+	grid  time.Time // a moment from which regular probes are whole intervals away
+	index int       // in the heap, -1 outside
+
+	settled        string // the confirmed outcome
+	reported       bool
+	unsettled      int // probes in a row with another outcome than the settled one
+	rounds, failed uint64
+}
+
+// New returns a scheduler without a plan. It registers the histograms of probes' duration and queue.
+func New(log *slog.Logger, registry prometheus.Registerer, concurrency int) *Scheduler {
+	s := &Scheduler{
+		log: log, walker: reach.NewWalker(),
+		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
+		duration: histogram("cx700_probe_duration_seconds", "How long probes took."),
+		queue:    histogram("cx700_probe_queue_seconds", "How long probes waited for a free worker after they were due."),
+	}
+	registry.MustRegister(s.duration, s.queue)
+	s.plan.Store(&running{plan: &Plan{}})
+	return s
+}
+
+func histogram(name, help string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: name, Help: help, Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
+	}, []string{"network", "collector"})
+}
+
+// Plan returns the plan that is running.
+func (s *Scheduler) Plan() *Plan { return s.plan.Load().plan }
+
+// Walker makes the walks through the names of all probes.
+func (s *Scheduler) Walker() *reach.Walker { return s.walker }
+
+// Reports yields the last report of each job that has one, in the order of the plan.
+func (s *Scheduler) Reports(yield func(*Report) bool) {
+	for _, j := range s.plan.Load().jobs {
+		if r := j.last.Load(); r != nil && !yield(r) {
+			return
+		}
+	}
+}
+
+// Sets yields the series of the plan and of every last report, for a metric.Gatherer.
+func (s *Scheduler) Sets(yield func(metric.Set)) {
+	r := s.plan.Load()
+	yield(r.plan.Set)
+	for _, j := range r.jobs {
+		if report := j.last.Load(); report != nil {
+			yield(report.Set)
+		}
+	}
+}
+
+// Ready tells whether every job has reported.
+func (s *Scheduler) Ready() bool {
+	return !slices.ContainsFunc(s.plan.Load().jobs, func(j *job) bool { return j.last.Load() == nil })
+}
+
+// Swap puts a new plan in place: jobs that are equal in both go on with what they know, new ones are
+// added, the others are cancelled. It returns when no probe of theirs runs any more.
+func (s *Scheduler) Swap(plan *Plan) {
+	s.mu.Lock()
+	old := map[string]*job{}
+	for _, j := range s.plan.Load().jobs {
+		old[j.key] = j
+	}
+	next := &running{plan: plan}
+	now := time.Now()
+	for _, p := range plan.Jobs {
+		key := p.Target.Key()
+		j := old[key]
+		if j == nil {
+			j = newJob(p, key, now.Add(phase(p, len(plan.Jobs))))
+			heap.Push(&s.due, j)
+		}
+		delete(old, key)
+		next.jobs = append(next.jobs, j)
+	}
+	for _, j := range old {
+		j.cancel()
+		if j.index >= 0 {
+			heap.Remove(&s.due, j.index)
+		}
+	}
+	s.plan.Store(next)
+	s.mu.Unlock()
+	s.rouse()
+	for _, j := range old {
+		j.busy.Lock() // waits for a probe under way
+		j.busy.Unlock()
+	}
+}
+
+func newJob(p *Planned, key string, first time.Time) *job {
+	j := &job{planned: p, key: key, next: first, grid: first}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	return j
+}
+
+// phase spreads first probes by hash. Targets of one round have one phase, so that they share a walk.
+func phase(p *Planned, jobs int) time.Duration {
+	h := fnv.New64a()
+	h.Write([]byte(p.Target.Round()))
+	spread := min(p.Target.Interval, time.Duration(jobs)*spreadPerJob)
+	return time.Duration(h.Sum64() % uint64(max(spread, 1)))
+}
+
+func (s *Scheduler) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run probes until the context ends, and returns when no probe runs any more. It is called once.
+func (s *Scheduler) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer s.walker.Close()
+	defer wg.Wait()
+	defer s.cancelAll()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		j, wait := s.take()
+		if j == nil {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-s.wake:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			j.busy.Unlock()
+			return
+		}
+		wg.Go(func() {
+			s.probe(j)
+			<-s.slots
+		})
+	}
+}
+
+func (s *Scheduler) cancelAll() {
+	for _, j := range s.plan.Load().jobs {
+		j.cancel()
+	}
+}
+
+// take removes the next due job from the heap, or tells how long to wait for it.
+func (s *Scheduler) take() (*job, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.due) == 0 {
+		return nil, time.Hour
+	}
+	if wait := time.Until(s.due[0].next); wait > 0 {
+		return nil, wait
+	}
+	j := heap.Pop(&s.due).(*job)
+	j.busy.Lock() // at once: only its probe holds it, which ends with putting it back
+	return j, 0
+}
+
+func (s *Scheduler) probe(j *job) {
+	defer j.busy.Unlock()
+	if j.ctx.Err() != nil {
+		return
+	}
+	t := &j.planned.Target
+	r := Once(j.ctx, s.walker, j.planned, j.next)
+	if j.ctx.Err() != nil {
+		return
+	}
+	s.duration.WithLabelValues(string(t.Network), t.Collector).Observe(r.Ended.Sub(r.Started).Seconds())
+	s.queue.WithLabelValues(string(t.Network), t.Collector).Observe(r.Started.Sub(j.next).Seconds())
+	confirming := s.settle(j, r)
+	if err := r.finish(j.rounds, j.failed); err != nil {
+		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
+	}
+	j.last.Store(r)
+	s.putBack(j, r.Ended, confirming)
+}
+
+// settle counts a round, once its outcome is the one known or has been confirmed. It tells whether the
+// round goes on with another probe.
+func (s *Scheduler) settle(j *job, r *Report) (confirming bool) {
+	outcome := r.outcome()
+	switch {
+	case j.reported && outcome == j.settled:
+	case j.reported && j.unsettled < confirmations:
+		j.unsettled++
+		return true
+	default:
+		s.logChange(j, r)
+		j.settled, j.reported = outcome, true
+	}
+	j.unsettled = 0
+	j.rounds++
+	if !r.Success() {
+		j.failed++
+	}
+	return false
+}
+
+func (s *Scheduler) logChange(j *job, r *Report) {
+	t := &j.planned.Target
+	if len(r.Failures) == 0 {
+		s.log.Info("target is good", "network", t.Network, "collector", t.Collector, "target", t.Name)
+	}
+	for _, f := range r.Failures {
+		s.log.Warn("target fails", "network", t.Network, "collector", t.Collector, "target", t.Name,
+			"reason", f.Reason.Name, "effect", f.Reason.Effect.String(), "err", f.Err)
+	}
+}
+
+func (s *Scheduler) putBack(j *job, now time.Time, confirming bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.ctx.Err() != nil {
+		return // removed meanwhile
+	}
+	if confirming {
+		j.next = now.Add(confirmDelay)
+	} else {
+		interval := j.planned.Target.Interval
+		j.next = j.grid.Add((now.Sub(j.grid)/interval + 1) * interval)
+	}
+	heap.Push(&s.due, j)
+	s.rouse()
+}
+
+// dueHeap orders jobs by when they are due.
+type dueHeap []*job
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(a, b int) bool { return h[a].next.Before(h[b].next) }
+
+func (h dueHeap) Swap(a, b int) {
+	h[a], h[b] = h[b], h[a]
+	h[a].index, h[b].index = a, b
+}
+
+func (h *dueHeap) Push(x any) {
+	j := x.(*job)
+	j.index = len(*h)
+	*h = append(*h, j)
+}
+
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	j := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	j.index = -1
+	return j
+}

@@ -1,0 +1,235 @@
+package site
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+const (
+	maxSites      = 5000
+	maxSearch     = 16 // suffixes of DHCP option 119
+	maxResolvers  = 8
+	maxConnectTo  = 256
+	maxFirmware   = 16
+	longestPeriod = 24 * time.Hour
+)
+
+var versionForm = regexp.MustCompile(`^\d{1,5}(\.\d{1,5}){1,3}$`)
+
+// config reads the root of a site file.
+func (r *reader) config(root *yaml.Node) *Config {
+	cfg := &Config{Collectors: map[string]CollectorSettings{}}
+	profiles := map[string]phone.Firmware{}
+	for _, f := range phone.KnownFirmware() {
+		profiles[f.Version] = f
+	}
+	var sites *yaml.Node
+	r.fields(root, "",
+		field{"sites", func(n *yaml.Node, _ string) { sites = n }},
+		field{"firmware_profiles", func(n *yaml.Node, key string) { r.profiles(n, key, profiles) }},
+		field{"collectors", func(n *yaml.Node, key string) { r.collectors(n, key, cfg.Collectors) }},
+	)
+	if sites == nil {
+		if r.faults == nil || root.Kind == yaml.MappingNode {
+			r.fault(root, "sites", "missing", "write at least one site, as in examples/minimal.yml")
+		}
+		return cfg
+	}
+	lines := map[string]int{}
+	r.items(sites, "sites", maxSites, func(n *yaml.Node, key string) {
+		s := r.site(n, key, profiles)
+		if line, again := lines[s.Name]; again && s.Name != "" {
+			r.fault(n, key+".name", fmt.Sprintf("%s is already the name of the site in line %d", s.Name, line), "give each site its own name")
+		}
+		lines[s.Name] = n.Line
+		cfg.Sites = append(cfg.Sites, s)
+	})
+	if sites.Kind == yaml.SequenceNode && len(sites.Content) == 0 {
+		r.fault(sites, "sites", "an empty list", "write at least one site, as in examples/minimal.yml")
+	}
+	return cfg
+}
+
+// profiles reads firmware_profiles over those that are known.
+func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmware) {
+	r.entries(n, key, func(k, v *yaml.Node, at string) {
+		f, known := into[k.Value]
+		if !known {
+			f = phone.Firmware{Version: k.Value, Registrar: phone.HelpOrder, Time: phone.SRVFirst, UpdateName: true, StrictSRV: true}
+		}
+		if !versionForm.MatchString(k.Value) {
+			r.fault(k, at, quoted(k.Value)+" is no version", `write it as the phone shows it, such as "3.5.6907.35"`)
+			return
+		}
+		r.fields(v, at,
+			field{"registrar_order", func(n *yaml.Node, key string) { choice(r, n, key, phone.RegistrarOrders(), &f.Registrar) }},
+			field{"time_order", func(n *yaml.Node, key string) { choice(r, n, key, phone.TimeOrders(), &f.Time) }},
+			field{"update_name", func(n *yaml.Node, key string) { r.boolean(n, key, &f.UpdateName) }},
+			field{"strict_srv", func(n *yaml.Node, key string) { r.boolean(n, key, &f.StrictSRV) }},
+		)
+		into[k.Value] = f
+	})
+}
+
+func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorSettings) {
+	read := func(name string, more func(s *CollectorSettings) []field) field {
+		return field{name, func(n *yaml.Node, key string) {
+			var s CollectorSettings
+			r.fields(n, key, append([]field{
+				{"interval", func(n *yaml.Node, key string) { r.duration(n, key, time.Second, longestPeriod, &s.Interval) }},
+				{"timeout", func(n *yaml.Node, key string) {
+					r.duration(n, key, 100*time.Millisecond, longestPeriod, &s.Timeout)
+				}},
+			}, more(&s)...)...)
+			if s.Interval > 0 && s.Timeout > s.Interval {
+				r.fault(n, key+".timeout", fmt.Sprintf("%s is longer than the interval", short(s.Timeout)), "write at most "+short(s.Interval))
+			}
+			into[name] = s
+		}}
+	}
+	r.fields(n, key,
+		read("dns", func(*CollectorSettings) []field { return nil }),
+		read("ntp", func(s *CollectorSettings) []field {
+			return []field{{"max_offset", func(n *yaml.Node, key string) {
+				r.duration(n, key, time.Second, longestPeriod, &s.MaxOffset)
+			}}}
+		}),
+	)
+}
+
+func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmware) *Site {
+	s := &Site{Firmware: phone.KnownFirmware()}
+	for i, f := range s.Firmware {
+		s.Firmware[i] = profiles[f.Version]
+	}
+	var smtp string
+	var dhcpServers []netip.AddrPort
+	faultsBefore := len(r.faults)
+	r.fields(n, key,
+		field{"name", func(n *yaml.Node, key string) { r.siteName(n, key, &s.Name) }},
+		field{"sip_domain", func(n *yaml.Node, key string) { r.domain(n, key, 2, &s.Domains.SIP) }},
+		field{"smtp_domain", func(n *yaml.Node, key string) {
+			if smtp = n.Value; smtp != "none" {
+				r.domain(n, key, 2, &smtp)
+			}
+		}},
+		field{"dhcp", func(n *yaml.Node, key string) { dhcpServers = r.dhcp(n, key, &s.Domains) }},
+		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
+		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
+		field{"networks", func(n *yaml.Node, key string) { s.Networks = r.networks(n, key) }},
+	)
+	switch smtp {
+	case "":
+		s.Domains.SMTP = s.Domains.SIP
+	case "none":
+	default:
+		s.Domains.SMTP = smtp
+	}
+	if len(r.faults) == faultsBefore {
+		r.complete(n, key, s, dhcpServers)
+	}
+	return s
+}
+
+// complete looks for what is missing and fills in what follows from the rest.
+func (r *reader) complete(n *yaml.Node, key string, s *Site, dhcpServers []netip.AddrPort) {
+	for _, required := range []struct{ key, value, mend string }{
+		{"name", s.Name, "write the name of the place, such as copenhagen"},
+		{"sip_domain", s.Domains.SIP, "write the right side of the sign-in address, such as fabrikam.com"},
+		{"dhcp.domain", s.Domains.DHCP, "write the domain of DHCP option 015, such as contoso.com"},
+	} {
+		if required.value == "" {
+			r.fault(n, key+"."+required.key, "missing", required.mend)
+		}
+	}
+	i := slices.IndexFunc(s.Networks, func(n Network) bool { return n.Name == Internal })
+	switch {
+	case i < 0 && dhcpServers != nil:
+		s.Networks = slices.Insert(s.Networks, 0, Network{Name: Internal, Resolvers: dhcpServers})
+	case i >= 0 && s.Networks[i].Resolvers == nil && dhcpServers != nil:
+		s.Networks[i].Resolvers = dhcpServers
+	case i >= 0 && s.Networks[i].Resolvers == nil:
+		r.fault(n, key+".networks.internal.resolvers", "missing",
+			"write the phones' DNS servers there or in dhcp.dns_servers")
+	case len(s.Networks) == 0:
+		r.fault(n, key, "no network to watch", "write the phones' DNS servers in dhcp.dns_servers, or networks.external")
+	}
+}
+
+func (r *reader) dhcp(n *yaml.Node, key string, d *phone.Domains) (servers []netip.AddrPort) {
+	r.fields(n, key,
+		field{"domain", func(n *yaml.Node, key string) { r.domain(n, key, 2, &d.DHCP) }},
+		field{"search", func(n *yaml.Node, key string) {
+			r.items(n, key, maxSearch, func(n *yaml.Node, key string) {
+				var suffix string
+				r.domain(n, key, 1, &suffix)
+				d.Search = append(d.Search, suffix)
+			})
+		}},
+		field{"dns_servers", func(n *yaml.Node, key string) { servers = r.resolvers(n, key) }},
+	)
+	return servers
+}
+
+func (r *reader) firmware(n *yaml.Node, key string, profiles map[string]phone.Firmware) []phone.Firmware {
+	var out []phone.Firmware
+	r.items(n, key, maxFirmware, func(n *yaml.Node, key string) {
+		v, ok := r.text(n, key, "a version such as 3.5.6907.35")
+		f, known := profiles[v]
+		switch {
+		case !ok:
+		case !known:
+			r.fault(n, key, quoted(v)+" is unknown", fmt.Sprintf("write one of %s, or describe it in firmware_profiles",
+				joined(slices.Sorted(maps.Keys(profiles)))))
+		case slices.Contains(out, f):
+			r.fault(n, key, v+" is already in the list", "write it once")
+		default:
+			out = append(out, f)
+		}
+	})
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		r.fault(n, key, "an empty list", "write the versions in use, or leave the key out for all that are known")
+	}
+	return out
+}
+
+func (r *reader) networks(n *yaml.Node, key string) []Network {
+	var internal, external *Network
+	r.fields(n, key,
+		field{"internal", func(n *yaml.Node, key string) { internal = r.network(n, key, Internal) }},
+		field{"external", func(n *yaml.Node, key string) {
+			external = r.network(n, key, External)
+			if n.Kind == yaml.MappingNode && external.Resolvers == nil {
+				r.fault(n, key+".resolvers", "missing", "write the addresses of DNS servers that answer as the Internet sees it")
+			}
+		}},
+	)
+	var out []Network
+	for _, network := range []*Network{internal, external} {
+		if network != nil {
+			out = append(out, *network)
+		}
+	}
+	return out
+}
+
+func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
+	out := &Network{Name: name}
+	keys := []field{
+		{"resolvers", func(n *yaml.Node, key string) { out.Resolvers = r.resolvers(n, key) }},
+		{"connect_to", func(n *yaml.Node, key string) { out.ConnectTo = r.connectTo(n, key) }},
+	}
+	if name == External {
+		keys = append(keys, field{"reverse_proxy", func(n *yaml.Node, key string) { r.domain(n, key, 2, &out.ReverseProxy) }})
+	}
+	r.fields(n, key, keys...)
+	return out
+}

@@ -1,0 +1,120 @@
+package site
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+
+// maxFileSize is far more than thousands of sites need.
+const maxFileSize = 4 << 20
+
+// Load reads a site file. The error tells every fault, each as a *Fault on a line of its own.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &Fault{File: path, Problem: "cannot be opened: " + cause(err), Mend: "name the site file with --config.file"}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, &Fault{File: path, Problem: "cannot be read: " + cause(err), Mend: "name the site file with --config.file"}
+	}
+	return Parse(path, data)
+}
+
+func cause(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// Parse reads the content of a site file; name stands for the file in faults.
+func Parse(name string, data []byte) (*Config, error) {
+	r := &reader{file: name}
+	root := r.document(data)
+	if root == nil {
+		return nil, errors.Join(r.faults...)
+	}
+	cfg := r.config(root)
+	if r.faults != nil {
+		return nil, errors.Join(r.faults...)
+	}
+	return cfg, nil
+}
+
+// document returns the root of the only YAML document, nil when there is a fault.
+func (r *reader) document(data []byte) *yaml.Node {
+	whole := func(problem, mend string) *yaml.Node {
+		r.faults = append(r.faults, &Fault{File: r.file, Problem: problem, Mend: mend})
+		return nil
+	}
+	switch {
+	case len(data) > maxFileSize:
+		return whole("larger than 4 MiB", "split the sites over several exporters")
+	case !utf8.Valid(data):
+		return whole("not UTF-8", "save the file as UTF-8")
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	err := decoder.Decode(&doc)
+	if errors.Is(err, io.EOF) || err == nil && (len(doc.Content) == 0 || doc.Content[0].Tag == "!!null") {
+		return whole("empty", "write at least one site, as in examples/minimal.yml")
+	}
+	if err != nil {
+		r.faults = append(r.faults, syntaxFault(r.file, err))
+		return nil
+	}
+	if err := decoder.Decode(&second); err == nil {
+		r.fault(&second, "", "a second YAML document begins here", "write one document and no line of ---")
+	} else if !errors.Is(err, io.EOF) {
+		r.faults = append(r.faults, syntaxFault(r.file, err))
+	}
+	if r.faults != nil {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// syntaxFault takes the line out of the YAML library's message.
+func syntaxFault(file string, err error) *Fault {
+	f := &Fault{File: file, Problem: "not YAML: " + err.Error(), Mend: "check indentation, quotes and colons there"}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		f.Line, _ = strconv.Atoi(m[1])
+		f.Problem = "not YAML: " + m[2]
+	}
+	return f
+}
+
+// Fault is one thing that is wrong with a site file.
+type Fault struct {
+	File string
+	// Line is 0 when the fault is the whole file's.
+	Line int
+	// Key is where it is, for example sites[0].dhcp.domain; empty for the whole file.
+	Key           string
+	Problem, Mend string
+}
+
+// Error is one line: file:line: key: problem; mend.
+func (f *Fault) Error() string {
+	where := f.File
+	if f.Line > 0 {
+		where += ":" + strconv.Itoa(f.Line)
+	}
+	if f.Key != "" {
+		where += ": " + f.Key
+	}
+	return fmt.Sprintf("%s: %s; %s", where, f.Problem, f.Mend)
+}

@@ -1,0 +1,131 @@
+package site
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/net/idna"
+)
+
+const dnsPort = 53
+
+var (
+	siteNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+	labelForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	connectToForm = regexp.MustCompile(`^(\[[^\]]*\]|[^:\[\]]*):([^:]*):(\[[^\]]*\]|[^:\[\]]*):([^:]*)$`)
+)
+
+func (r *reader) siteName(n *yaml.Node, key string, into *string) {
+	v, ok := r.text(n, key, "the name of the place")
+	if !ok {
+		return
+	}
+	if !siteNameForm.MatchString(v) {
+		r.fault(n, key, quoted(v)+" cannot be a site's name", "use up to 63 letters, digits, dots, hyphens and underscores")
+		return
+	}
+	*into = v
+}
+
+// domain reads a DNS name with at least that many labels. It is kept as phones ask for it: in lower
+// case, without a trailing dot, international names as A-labels (RFC 5891).
+func (r *reader) domain(n *yaml.Node, key string, labels int, into *string) {
+	v, ok := r.text(n, key, "a domain such as contoso.com")
+	if !ok {
+		return
+	}
+	name := strings.TrimSuffix(v, ".")
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		r.fault(n, key, quoted(v)+" is an address", "write a name such as contoso.com")
+		return
+	}
+	name, err := idna.Lookup.ToASCII(name)
+	switch {
+	case err != nil || !dnsName(name):
+		r.fault(n, key, quoted(v)+" is not a DNS name", "write a name such as contoso.com")
+	case strings.Count(name, ".")+1 < labels:
+		r.fault(n, key, quoted(v)+" has no dot", "write the full name, such as contoso.com")
+	default:
+		*into = name
+	}
+}
+
+func dnsName(name string) bool {
+	const longest = 253
+	return len(name) <= longest &&
+		!slices.ContainsFunc(strings.Split(name, "."), func(l string) bool { return !labelForm.MatchString(l) })
+}
+
+// resolvers reads addresses of DNS servers.
+func (r *reader) resolvers(n *yaml.Node, key string) []netip.AddrPort {
+	var out []netip.AddrPort
+	r.items(n, key, maxResolvers, func(n *yaml.Node, key string) {
+		v, ok := r.text(n, key, "an address such as 192.168.7.5")
+		if !ok {
+			return
+		}
+		address, err := parseResolver(v)
+		switch {
+		case err != nil:
+			r.fault(n, key, quoted(v)+" is no IP address",
+				"write one such as 192.168.7.5, 192.168.7.5:5353 or [fd00::5]:53; names would need a resolver themselves")
+		case address.Addr().IsUnspecified() || address.Addr().IsMulticast() || address.Port() == 0:
+			r.fault(n, key, quoted(v)+" is not the address of one server", "write the address of a DNS server")
+		case slices.Contains(out, address):
+			r.fault(n, key, v+" is already in the list", "write each resolver once")
+		default:
+			out = append(out, address)
+		}
+	})
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		r.fault(n, key, "an empty list", "write at least one address")
+	}
+	return out
+}
+
+func parseResolver(v string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), dnsPort), nil
+	}
+	return netip.ParseAddrPort(v)
+}
+
+// connectTo reads HOST1:PORT1:HOST2:PORT2 entries, as curl's option of that name has them.
+func (r *reader) connectTo(n *yaml.Node, key string) []ConnectTo {
+	var out []ConnectTo
+	r.items(n, key, maxConnectTo, func(n *yaml.Node, key string) {
+		const wanted = "HOST1:PORT1:HOST2:PORT2, each of them may be empty"
+		v, ok := r.text(n, key, wanted)
+		if !ok {
+			return
+		}
+		c, err := parseConnectTo(v)
+		if err != nil {
+			r.fault(n, key, quoted(v)+": "+err.Error(), "write "+wanted)
+			return
+		}
+		out = append(out, c)
+	})
+	return out
+}
+
+func parseConnectTo(v string) (ConnectTo, error) {
+	m := connectToForm.FindStringSubmatch(v)
+	if m == nil {
+		return ConnectTo{}, fmt.Errorf("not four parts")
+	}
+	for _, port := range []string{m[2], m[4]} {
+		if p, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || p == 0) {
+			return ConnectTo{}, fmt.Errorf("%q is no port", port)
+		}
+	}
+	bare := func(host string) string { return strings.ToLower(strings.Trim(host, "[]")) }
+	return ConnectTo{Host: bare(m[1]), Port: m[2], ToHost: bare(m[3]), ToPort: m[4]}, nil
+}
+
+func joined(words []string) string { return strings.Join(words, ", ") }
