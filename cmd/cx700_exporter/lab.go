@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/lab"
+	"github.com/cx700/cx700_exporter/internal/schedule"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+type labCmd struct {
+	Fault      []string `placeholder:"[SITE:]NAME" sep:"none" help:"A fault to begin with; repeatable."`
+	ListFaults bool     `help:"List the faults and stop."`
+	Sites      int      `default:"1" help:"How many sites the company has."`
+	Network    string   `enum:"internal,external,both" default:"both" help:"Which networks are watched: ${enum}."`
+	PrintSites bool     `name:"print-config" help:"Print the lab's site file at its start."`
+	webFlags   `embed:""`
+	probeFlags `embed:""`
+}
+
+// Validate implements kong's check of flags.
+func (c *labCmd) Validate() error {
+	if c.Sites < 1 || c.Sites > lab.MaxSites {
+		return fmt.Errorf("--sites=%d: write 1 to %d", c.Sites, lab.MaxSites)
+	}
+	return c.probeFlags.Validate()
+}
+
+// labInterval is short, so that a fault set by hand shows while one looks.
+const labInterval = 3 * time.Second
+
+// Run starts the company and an exporter that watches it.
+func (c *labCmd) Run(env *environment) (err error) {
+	if c.ListFaults {
+		return lab.PrintFaults(env.stdout)
+	}
+	company, err := lab.Start(c.Sites)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, company.Close()) }()
+	for _, f := range c.Fault {
+		if err := company.Set(f); err != nil {
+			return err
+		}
+	}
+	if c.PrintSites {
+		if _, err := env.stdout.Write(company.SiteFile()); err != nil {
+			return err
+		}
+	}
+	d := newDaemon(env, c.probeFlags, func() (*schedule.Plan, error) {
+		cfg, err := site.Parse("lab.yml", company.SiteFile())
+		if err != nil {
+			return nil, err
+		}
+		for _, collector := range collectors.All() {
+			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: labInterval}
+		}
+		return schedule.NewPlan(cfg, collectors.All(), networks(c.Network))
+	})
+	if err := d.reload(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(env.ctx)
+	defer stop()
+	return d.run(ctx, c.webFlags, company.Handler())
+}

@@ -1,0 +1,112 @@
+// Command cx700_exporter watches everything that Polycom CX700 phones need to sign in, and tells
+// Prometheus.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/schedule"
+)
+
+// The exit codes.
+const (
+	exitGood    = 0
+	exitBad     = 1 // a phone would be blocked, or the command failed
+	exitUnknown = 2
+	exitUsage   = 3
+)
+
+type cli struct {
+	LogLevel  string `name:"log.level" enum:"debug,info,warn,error" default:"info" help:"Least severity of log lines: ${enum}."`
+	LogFormat string `name:"log.format" enum:"logfmt,json" default:"logfmt" help:"Format of log lines: ${enum}."`
+
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Probe all the time and serve /metrics (the default)."`
+	Lab     labCmd     `cmd:"" help:"Start a company on loopback and watch it; for demonstrations and tests."`
+	Probe   probeCmd   `cmd:"" help:"Probe once and explain what was asked and answered."`
+	Config  configCmd  `cmd:"" help:"Work with the site file."`
+	Trust   trustCmd   `cmd:"" help:"Print the authorities built into the phone, and which of them still live."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// environment is what commands run in.
+type environment struct {
+	ctx    context.Context
+	stdout io.Writer
+	log    *slog.Logger
+}
+
+// exitCode is the error of a command that has said all there is to say.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := false
+	parser, err := kong.New(&c, kong.Name("cx700_exporter"), kong.Writers(stdout, stderr),
+		kong.Description("Would a CX700 phone get through; if not, what stops it first?"),
+		kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames()},
+		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}))
+	if err != nil {
+		fmt.Fprintln(stderr, "cx700_exporter:", err)
+		return exitUsage
+	}
+	command, err := parser.Parse(args)
+	if exited { // --help was asked for and given
+		return exitGood
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "cx700_exporter: %v; try cx700_exporter --help\n", err)
+		return exitUsage
+	}
+	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
+	err = command.Run(env)
+	var code exitCode
+	switch {
+	case err == nil:
+		return exitGood
+	case errors.As(err, &code):
+		return int(code)
+	default:
+		fmt.Fprintln(stderr, err)
+		return exitBad
+	}
+}
+
+func collectorNames() string {
+	var names []string
+	for _, c := range collectors.All() {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+func newLogger(w io.Writer, level, format string) *slog.Logger {
+	var options slog.HandlerOptions
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err == nil { // kong let only good ones through
+		options.Level = l
+	}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, &options))
+	}
+	return slog.New(slog.NewTextHandler(w, &options))
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/schedule"
+)
+
+type probeCmd struct {
+	Collector   string `arg:"" enum:"${collectors}" help:"What to probe: ${enum}."`
+	Site        string `required:"" help:"The site whose dependencies are probed."`
+	configFlags `embed:""`
+}
+
+// Run probes once and explains. The exit code is 0 when phones get through, 1 when they do not, and 2
+// when it could not be told.
+func (c *probeCmd) Run(env *environment) error {
+	plan, err := c.plan()
+	if err != nil {
+		return err
+	}
+	planned := plan.Find(c.Site, "", c.Collector)
+	if planned == nil {
+		return fmt.Errorf("%s: no site %q with the network %s; cx700_exporter config check lists them", c.File, c.Site, c.Network)
+	}
+	walker := reach.NewWalker()
+	defer walker.Close()
+	worst := collectors.Notes
+	for i, p := range planned {
+		if i > 0 {
+			fmt.Fprintln(env.stdout)
+		}
+		r := schedule.Once(env.ctx, walker, p, time.Now())
+		r.Explain(env.stdout)
+		worst = max(worst, r.Worst())
+	}
+	switch worst {
+	case collectors.Blocks:
+		return exitCode(exitBad)
+	case collectors.Blinds:
+		return exitCode(exitUnknown)
+	default:
+		return nil
+	}
+}
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Check the site file and print which targets each site depends on."`
+}
+
+type configCheckCmd struct {
+	configFlags `embed:""`
+}
+
+// Run prints the plan that follows from the site file.
+func (c *configCheckCmd) Run(env *environment) error {
+	plan, err := c.plan()
+	if err != nil {
+		return err
+	}
+	return plan.Print(env.stdout)
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/common/version"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/schedule"
+	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/web"
+)
+
+// configFlags say what is watched.
+type configFlags struct {
+	File    string `name:"config.file" default:"cx700.yml" help:"The site file."`
+	Network string `enum:"internal,external,both" default:"both" help:"Which networks are watched from here: ${enum}."`
+}
+
+func (f configFlags) plan() (*schedule.Plan, error) {
+	cfg, err := site.Load(f.File)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := schedule.NewPlan(cfg, collectors.All(), networks(f.Network))
+	if err == nil && len(plan.Jobs) == 0 {
+		err = fmt.Errorf("%s: no site has the network %s; name it there or watch another with --network", f.File, f.Network)
+	}
+	return plan, err
+}
+
+func networks(name string) []site.NetworkName {
+	if name == "both" {
+		return []site.NetworkName{site.Internal, site.External}
+	}
+	return []site.NetworkName{site.NetworkName(name)}
+}
+
+// webFlags say where and how pages are served.
+type webFlags struct {
+	ListenAddress   []string `name:"web.listen-address" default:":10700" help:"Addresses to serve pages on."`
+	ConfigFile      string   `name:"web.config.file" help:"TLS and passwords, in the exporter-toolkit's format."`
+	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Let POST /-/reload read the site file again."`
+}
+
+type probeFlags struct {
+	Concurrency int `name:"probe.concurrency" default:"${concurrency}" help:"How many probes may run at the same time."`
+}
+
+func (f probeFlags) Validate() error {
+	if f.Concurrency < 1 {
+		return fmt.Errorf("--probe.concurrency=%d: write at least 1", f.Concurrency)
+	}
+	return nil
+}
+
+type serveCmd struct {
+	configFlags `embed:""`
+	webFlags    `embed:""`
+	probeFlags  `embed:""`
+}
+
+// Run probes and serves until it is told to stop.
+func (c *serveCmd) Run(env *environment) error {
+	d := newDaemon(env, c.probeFlags, c.plan)
+	if err := d.reload(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(env.ctx)
+	defer stop()
+	go d.reloadOnHangup(ctx)
+	return d.run(ctx, c.webFlags, nil)
+}
+
+// daemon is a running exporter: serve and lab differ in where its plan comes from.
+type daemon struct {
+	env       *environment
+	registry  *prometheus.Registry
+	scheduler *schedule.Scheduler
+	plan      func() (*schedule.Plan, error)
+
+	mu      sync.Mutex
+	problem string // why the last reload failed
+
+	reloadOK, reloadTime prometheus.Gauge
+}
+
+func newDaemon(env *environment, f probeFlags, plan func() (*schedule.Plan, error)) *daemon {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		promcollectors.NewGoCollector(),
+		promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("cx700_exporter"),
+	)
+	d := &daemon{
+		env: env, registry: registry, plan: plan,
+		scheduler: schedule.New(env.log, registry, f.Concurrency),
+		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_successful",
+			Help: "Whether the last attempt to read the site file succeeded (1) or not (0)."}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_success_timestamp_seconds",
+			Help: "When the site file was last read with success."}),
+	}
+	registry.MustRegister(d.reloadOK, d.reloadTime)
+	return d
+}
+
+// reload reads the site file and puts its plan in place. A file that does not load changes nothing but
+// a gauge and a banner.
+func (d *daemon) reload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	plan, err := d.plan()
+	if err != nil {
+		d.problem = "The site file was not taken over, the one before stays:\n" + err.Error()
+		d.reloadOK.Set(0)
+		return err
+	}
+	d.scheduler.Swap(plan)
+	d.problem = ""
+	d.reloadOK.Set(1)
+	d.reloadTime.SetToCurrentTime()
+	d.env.log.Info("site file taken over", "targets", len(plan.Jobs))
+	return nil
+}
+
+func (d *daemon) currentProblem() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.problem
+}
+
+func (d *daemon) reloadOnHangup(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			if err := d.reload(); err != nil {
+				d.env.log.Error("site file not taken over, the one before stays", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// run probes and serves until the context ends or the server fails.
+func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	handler, err := d.handler(f, lab)
+	if err != nil {
+		return err
+	}
+	var probing sync.WaitGroup
+	probing.Go(func() { d.scheduler.Run(ctx) })
+	systemdSocket := false
+	err = web.Serve(ctx, handler, &toolkit.FlagConfig{
+		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &systemdSocket,
+	}, d.env.log)
+	stop()
+	probing.Wait()
+	return err
+}
+
+func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
+	authorities, err := metric.NewSet(collectors.AuthoritySamples())
+	if err != nil {
+		return nil, err
+	}
+	o := web.Options{
+		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Print("cx700_exporter"), Lab: lab,
+		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
+			yield(authorities)
+			d.scheduler.Sets(yield)
+		}},
+	}
+	if f.EnableLifecycle {
+		o.Reload = d.reload
+	}
+	return web.Handler(o), nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(env *environment) error {
+	_, err := fmt.Fprintln(env.stdout, version.Print("cx700_exporter"))
+	return err
+}
+
+type trustCmd struct{}
+
+// Run prints the authorities built into the phone.
+func (trustCmd) Run(env *environment) error { return printTrust(env.stdout, time.Now()) }

@@ -1,0 +1,132 @@
+// Package web serves the exporter's pages: metrics for Prometheus, a status page for people, one probe
+// on demand, and health.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/time/rate"
+
+	"github.com/cx700/cx700_exporter/internal/schedule"
+)
+
+const (
+	// probesPerSecond and probeBurst bound what /probe sends into the network.
+	probesPerSecond = 1
+	probeBurst      = 5
+	// stopGrace is how long answers under way may take after the exporter was told to stop.
+	stopGrace = 5 * time.Second
+)
+
+// Options are what the pages show.
+type Options struct {
+	Scheduler *schedule.Scheduler
+	Gatherer  prometheus.TransactionalGatherer
+	// Reload reads the site file again; nil leaves /-/reload off.
+	Reload func() error
+	// Problem is what is wrong with the exporter itself, such as a site file that does not load; empty
+	// when nothing is.
+	Problem func() string
+	Version string
+	// Lab is the page of the embedded lab; nil outside it.
+	Lab http.Handler
+}
+
+// Handler returns all pages.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerForTransactional(o.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
+	}))
+	mux.HandleFunc("GET /{$}", o.status)
+	mux.HandleFunc("GET /probe", o.probe(rate.NewLimiter(probesPerSecond, probeBurst)))
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "cx700_exporter is healthy.")
+	})
+	mux.HandleFunc("GET /-/ready", o.ready)
+	if o.Reload != nil {
+		mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(o.reload)))
+	}
+	if o.Lab != nil {
+		mux.Handle("/lab", o.Lab)
+		mux.Handle("/lab/", o.Lab)
+	}
+	return mux
+}
+
+func (o Options) ready(w http.ResponseWriter, _ *http.Request) {
+	if !o.Scheduler.Ready() {
+		http.Error(w, "some targets have not been probed yet", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "cx700_exporter is ready.")
+}
+
+func (o Options) reload(w http.ResponseWriter, _ *http.Request) {
+	if err := o.Reload(); err != nil {
+		http.Error(w, "the site file was not taken over, the one before stays:\n"+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, "reloaded")
+}
+
+// probe makes one probe of what the site file names and writes it down, question by question. The
+// result is not stored: series and counters stay as they are.
+func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		siteName, network, collector := q.Get("site"), q.Get("network"), q.Get("collector")
+		if siteName == "" || collector == "" {
+			http.Error(w, "name a site and a collector: /probe?site=NAME&collector=dns, with &network=internal or external",
+				http.StatusBadRequest)
+			return
+		}
+		planned := o.Scheduler.Plan().Find(siteName, network, collector)
+		if len(planned) == 0 {
+			http.Error(w, "the site file has no such site, network or collector", http.StatusNotFound)
+			return
+		}
+		if !limit.AllowN(time.Now(), min(len(planned), probeBurst)) {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many probes on demand; ask again in a second", http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		for i, p := range planned {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			schedule.Once(r.Context(), o.Scheduler.Walker(), p, time.Now()).Explain(w)
+		}
+	}
+}
+
+// Serve answers requests until the context ends, then lets those under way finish. The toolkit's flags
+// say where it listens and whether by TLS and with passwords.
+func Serve(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), stopGrace)
+		defer cancel()
+		stopped <- server.Shutdown(grace)
+	})
+	err := toolkit.ListenAndServe(server, flags, log)
+	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped
+}
