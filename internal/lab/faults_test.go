@@ -1,0 +1,253 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// questions are those in which the faults show.
+func questions() [][2]string {
+	return [][2]string{
+		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName},
+		{"SRV", sipInternalSRV}, {"SRV", sipExternalSRV}, {"SRV", ntpSRV},
+		{"A", "made-up.contoso.com."}, {"SRV", "made-up.contoso.com."}, {"A", "made-up.fabrikam.com."},
+	}
+}
+
+// look asks everything of a site at the same time. The keys are the server, the type and the name.
+func look(t *testing.T, o *office) map[string]string {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	seen := map[string]string{}
+	note := func(key string, get func() string) {
+		wg.Go(func() {
+			value := get()
+			mu.Lock()
+			defer mu.Unlock()
+			seen[key] = value
+		})
+	}
+	for i, server := range [resolvers]string{inside1: "inside1", inside2: "inside2", outside: "outside"} {
+		for _, q := range questions() {
+			note(server+" "+q[0]+" "+q[1], func() string { return ask(t, o.resolvers[i], "udp", q[1], q[0]) })
+		}
+	}
+	for i, server := range [clocks]string{insideClock: "clock inside", outsideClock: "clock outside"} {
+		note(server, func() string { return askTime(t, o.clocks[i]) })
+	}
+	wg.Wait()
+	return seen
+}
+
+// effects is what each fault changes: by the beginning of a key, what a client then sees. A plus stands
+// for the healthy answer.
+func effects() map[string]map[string]string {
+	both := func(question, now string) map[string]string {
+		return map[string]string{"inside1 " + question: now, "inside2 " + question: now}
+	}
+	return map[string]map[string]string{
+		"srv_dropped":   both("SRV "+sipInternalSRV, "NXDOMAIN"),
+		"sip_a_dropped": both("A "+sipName, "NXDOMAIN"),
+		"registrar_gone": {
+			"inside1 A " + sipName: "NXDOMAIN", "inside1 SRV " + sipInternalSRV: "NXDOMAIN",
+			"inside2 A " + sipName: "NXDOMAIN", "inside2 SRV " + sipInternalSRV: "NXDOMAIN",
+		},
+		"srv_target_gone":       both("A "+poolName, "NXDOMAIN"),
+		"ntp_srv_dropped":       both("SRV "+ntpSRV, "NXDOMAIN"),
+		"autodiscover_dropped":  both("A "+autodiscoverName, "NXDOMAIN"),
+		"ucupdates_dropped":     both("A "+updateName, "NXDOMAIN"),
+		"external_srv_dropped":  {"outside SRV " + sipExternalSRV: "NXDOMAIN"},
+		"reverse_proxy_dropped": {"outside A " + reverseProxyName: "NXDOMAIN"},
+		"wildcard": {
+			"inside1 A made-up.contoso.com.": "192.0.2.99", "inside1 SRV made-up.contoso.com.": "NODATA",
+			"inside2 A made-up.contoso.com.": "192.0.2.99", "inside2 SRV made-up.contoso.com.": "NODATA",
+		},
+		"dns_servfail":        both("", "SERVFAIL"),
+		"dns_refused":         both("", "REFUSED"),
+		"dns_silent":          both("", "silence"),
+		"dns_garbage":         both("", "garbage"),
+		"dns_truncated":       both("", "no TCP"),
+		"dns_one_silent":      {"inside2 ": "silence"},
+		"dns_lying":           {"inside2 A " + sipName: "192.0.2.66", "inside2 A " + poolName: "192.0.2.66"},
+		"dns_long_answer":     both("", "+ over TCP"),
+		"ntp_off":             {"clock inside": "stratum 3, off by 7m0s"},
+		"ntp_unsynchronised":  {"clock inside": "leap 3, stratum 16"},
+		"ntp_silent":          {"clock inside": "silence"},
+		"ntp_kiss":            {"clock inside": "kiss RATE"},
+		"ntp_garbage":         {"clock inside": "garbage"},
+		"external_ntp_silent": {"clock outside": "silence"},
+	}
+}
+
+func expected(healthy, changes map[string]string) map[string]string {
+	out := maps.Clone(healthy)
+	for key, value := range healthy {
+		for prefix, now := range changes {
+			if more, plus := strings.CutPrefix(now, "+"); plus {
+				now = value + more
+			}
+			if strings.HasPrefix(key, prefix) {
+				out[key] = now
+			}
+		}
+	}
+	return out
+}
+
+func differences(got, want map[string]string) string {
+	var out []string
+	for key := range want {
+		if got[key] != want[key] {
+			out = append(out, fmt.Sprintf("%s: %q, want %q", key, got[key], want[key]))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+func TestFaults(t *testing.T) {
+	all := effects()
+	if len(all) != len(Faults()) {
+		t.Errorf("%d faults, %d tested", len(Faults()), len(all))
+	}
+	for _, f := range Faults() {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			l := started(t, 2)
+			here, there := l.offices[1], l.offices[0]
+			healthy, elsewhere := look(t, here), look(t, there)
+			if err := l.Set("branch-002:" + f.Name); err != nil {
+				t.Fatal(err)
+			}
+			if d := differences(look(t, here), expected(healthy, all[f.Name])); d != "" {
+				t.Errorf("set:\n%s", d)
+			}
+			if d := differences(look(t, there), elsewhere); d != "" {
+				t.Errorf("the other site:\n%s", d)
+			}
+			if err := l.Heal(f.Name); err != nil {
+				t.Fatal(err)
+			}
+			if d := differences(look(t, here), healthy); d != "" {
+				t.Errorf("healed:\n%s", d)
+			}
+		})
+	}
+}
+
+func TestFaultsAddUp(t *testing.T) {
+	l := started(t, 1)
+	r := l.offices[0].resolvers[inside1]
+	for _, f := range []string{"registrar_gone", "srv_dropped"} {
+		if err := l.Set(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Heal("registrar_gone"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, r, "udp", sipName, "A"); got != "10.70.0.81" {
+		t.Errorf("A sip is healed, but %q", got)
+	}
+	if got := ask(t, r, "udp", sipInternalSRV, "SRV"); got != "NXDOMAIN" {
+		t.Errorf("the SRV record is still dropped, but %q", got)
+	}
+}
+
+func TestActive(t *testing.T) {
+	l := started(t, 2)
+	for _, spec := range []string{"ntp_off", "headquarters:dns_lying"} {
+		if err := l.Set(spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"branch-002:ntp_off", "headquarters:dns_lying", "headquarters:ntp_off"}
+	if got := l.Active(); !slices.Equal(got, want) {
+		t.Errorf("active %v, want %v", got, want)
+	}
+	l.HealAll()
+	if got := l.Active(); len(got) > 0 {
+		t.Errorf("after healing all: %v", got)
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	l := started(t, 2)
+	for spec, wants := range map[string][]string{
+		"srv_droped":               {`"srv_droped"`, "did you mean srv_dropped?", "--list-faults", "GET /lab/faults"},
+		"":                         {`no fault ""`, "did you mean"},
+		"headquaters:ntp_off":      {`"headquaters"`, "did you mean headquarters?"},
+		":ntp_off":                 {`no site ""`, "did you mean"},
+		"branch-002:ntp-offf":      {"did you mean ntp_off?"},
+		"headquarters:ntp_off:":    {`"ntp_off:"`, "did you mean ntp_off?"},
+		strings.Repeat("x", 1<<20): {"no fault", "did you mean"},
+	} {
+		for _, change := range []func(string) error{l.Set, l.Heal} {
+			err := change(spec)
+			if err == nil {
+				t.Fatalf("%.20q is taken", spec)
+			}
+			for _, want := range wants {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%.20q: %.200q does not say %q", spec, err, want)
+				}
+			}
+		}
+	}
+	if got := l.Active(); len(got) > 0 {
+		t.Errorf("active: %v", got)
+	}
+}
+
+func TestPrintFaults(t *testing.T) {
+	var out bytes.Buffer
+	if err := PrintFaults(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len([]rune(line)) > 101 {
+			t.Errorf("more than 100 columns: %q", line)
+		}
+	}
+	for _, f := range Faults() {
+		if !strings.Contains(out.String(), f.Name) || f.Text == "" {
+			t.Errorf("%s is not told", f.Name)
+		}
+	}
+}
+
+// Faults change while clients ask; the race detector watches.
+func TestFaultsChangeWhileAsked(t *testing.T) {
+	l := started(t, 2)
+	var wg sync.WaitGroup
+	for _, f := range []string{"srv_dropped", "dns_lying", "wildcard", "ntp_off", "branch-002:dns_servfail"} {
+		wg.Go(func() {
+			for range 50 {
+				if err := l.Set(f); err != nil {
+					t.Error(err)
+				}
+				l.Active()
+				if err := l.Heal(f); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for _, o := range l.offices {
+		wg.Go(func() {
+			for range 5 {
+				look(t, o)
+			}
+		})
+	}
+	wg.Wait()
+	if got := l.Active(); len(got) > 0 {
+		t.Errorf("active: %v", got)
+	}
+}

@@ -1,0 +1,164 @@
+// Package lab plays the guide's company on loopback: Contoso's resolvers and time servers, inside and
+// outside, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
+// for demonstrations and fast tests; it is no proof that real servers behave like it.
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// MaxSites is how many sites a lab may have; each takes five pairs of sockets.
+const MaxSites = 1000
+
+// Lab is a running company.
+type Lab struct {
+	offices []*office
+	closing sync.Once
+	closed  error // what closing met
+}
+
+// office is one site with its own servers and its own truth.
+type office struct {
+	name  string
+	index int
+
+	mu     sync.Mutex
+	active map[string]bool // faults by name
+	state  atomic.Pointer[state]
+
+	resolvers [resolvers]*resolver
+	clocks    [clocks]*clock
+}
+
+// Start starts a company with n sites. Close ends it.
+func Start(n int) (*Lab, error) {
+	if n < 1 || n > MaxSites {
+		return nil, fmt.Errorf("a lab with %d sites: write 1 to %d", n, MaxSites)
+	}
+	l := &Lab{}
+	for i := range n {
+		o := &office{name: fmt.Sprintf("branch-%03d", i+1), index: i, active: map[string]bool{}}
+		if i == 0 {
+			o.name = "headquarters"
+		}
+		o.rebuild()
+		l.offices = append(l.offices, o)
+		if err := o.start(); err != nil {
+			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
+		}
+	}
+	return l, nil
+}
+
+func (o *office) start() (err error) {
+	for i := range o.resolvers {
+		if o.resolvers[i], err = startResolver(func() *resolverState { return &o.state.Load().resolvers[i] }); err != nil {
+			return err
+		}
+	}
+	for i := range o.clocks {
+		if o.clocks[i], err = startClock(func() clockState { return o.state.Load().clocks[i] }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close stops every server and waits for it. Closing again does nothing more.
+func (l *Lab) Close() error {
+	l.closing.Do(func() {
+		var errs []error
+		for _, o := range l.offices {
+			errs = append(errs, o.close())
+		}
+		l.closed = errors.Join(errs...)
+	})
+	return l.closed
+}
+
+func (o *office) close() error {
+	var errs []error
+	for _, r := range o.resolvers {
+		if r != nil {
+			errs = append(errs, r.close())
+		}
+	}
+	for _, c := range o.clocks {
+		if c != nil {
+			errs = append(errs, c.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Sites returns the names of the sites.
+func (l *Lab) Sites() []string {
+	var out []string
+	for _, o := range l.offices {
+		out = append(out, o.name)
+	}
+	return out
+}
+
+// rebuild computes what the servers answer from the active faults. It takes effect with the next packet.
+func (o *office) rebuild() {
+	s := healthy(o.index)
+	for _, f := range faultTable() {
+		if o.active[f.Name] {
+			f.apply(s)
+		}
+	}
+	o.state.Store(s)
+}
+
+// Set switches a fault on: NAME at every site, SITE:NAME at one.
+func (l *Lab) Set(spec string) error { return l.change(spec, true) }
+
+// Heal switches a fault off: NAME at every site, SITE:NAME at one.
+func (l *Lab) Heal(spec string) error { return l.change(spec, false) }
+
+// HealAll switches every fault off.
+func (l *Lab) HealAll() {
+	for _, o := range l.offices {
+		o.mu.Lock()
+		clear(o.active)
+		o.rebuild()
+		o.mu.Unlock()
+	}
+}
+
+func (l *Lab) change(spec string, on bool) error {
+	offices, name, err := l.find(spec)
+	if err != nil {
+		return err
+	}
+	for _, o := range offices {
+		o.mu.Lock()
+		if on {
+			o.active[name] = true
+		} else {
+			delete(o.active, name)
+		}
+		o.rebuild()
+		o.mu.Unlock()
+	}
+	return nil
+}
+
+// Active lists the faults that are on, as SITE:NAME.
+func (l *Lab) Active() []string {
+	var out []string
+	for _, o := range l.offices {
+		o.mu.Lock()
+		for name := range o.active {
+			out = append(out, o.name+":"+name)
+		}
+		o.mu.Unlock()
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func started(t *testing.T, n int) *Lab {
+	t.Helper()
+	l, err := Start(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func TestSites(t *testing.T) {
+	l := started(t, 3)
+	if got, want := l.Sites(), []string{"headquarters", "branch-002", "branch-003"}; !slices.Equal(got, want) {
+		t.Errorf("sites %v, want %v", got, want)
+	}
+}
+
+func TestStartRefusesOtherSizes(t *testing.T) {
+	for _, n := range []int{-1, 0, MaxSites + 1} {
+		if _, err := Start(n); err == nil {
+			t.Errorf("a lab with %d sites started", n)
+		}
+	}
+}
+
+func TestStartsQuickly(t *testing.T) {
+	const tries, limit = 5, 100 * time.Millisecond
+	best := time.Hour
+	for range tries {
+		begin := time.Now()
+		l, err := Start(1)
+		best = min(best, time.Since(begin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if best > limit {
+		t.Errorf("one site took %s to start, want at most %s", best, limit)
+	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	before := runtime.NumGoroutine()
+	l, err := Start(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A connection that is left open must not keep the lab from closing.
+	conn, err := net.Dial("tcp", l.offices[0].resolvers[inside1].address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 2 {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines before, %d after", before, after)
+	}
+}
+
+func TestManySites(t *testing.T) {
+	l := started(t, 200)
+	last := l.offices[199]
+	if got := ask(t, last.resolvers[inside1], "udp", "sip.fabrikam.com.", "A"); got != "10.70.199.81" {
+		t.Errorf("the last site answers %q", got)
+	}
+}
+
+func TestSiteFile(t *testing.T) {
+	l := started(t, 2)
+	o := l.offices[1]
+	file := string(l.SiteFile())
+	for _, line := range []string{
+		"  - name: headquarters",
+		"  - name: branch-002",
+		"    smtp_domain: fabrikam.com",
+		"        resolvers: [10.70.1.5, 10.70.1.6]",
+		"        resolvers: [198.18.0.2]",
+		fmt.Sprintf(`          - "10.70.1.5:53:%s"`, o.resolvers[inside1].address),
+		fmt.Sprintf(`          - "10.70.1.6:53:%s"`, o.resolvers[inside2].address),
+		fmt.Sprintf(`          - "10.70.1.20:123:%s"`, o.clocks[insideClock].address),
+		fmt.Sprintf(`          - "198.18.0.2:53:%s"`, o.resolvers[outside].address),
+		fmt.Sprintf(`          - "203.0.113.20:123:%s"`, o.clocks[outsideClock].address),
+	} {
+		if strings.Count(file, line+"\n") < 1 {
+			t.Errorf("no line %q in\n%s", line, file)
+		}
+	}
+	if got := strings.Count(file, `- "::127.0.0.1:9"`); got != 4 {
+		t.Errorf("%d entries that keep the rest on loopback, want one for each of 4 networks", got)
+	}
+}
+
+func TestAddressesAreUnique(t *testing.T) {
+	seen := map[string]int{}
+	for i := range MaxSites {
+		for _, a := range []string{insideAddress(i, 5).String(), outsideResolver(i).String()} {
+			if other, again := seen[a]; again {
+				t.Fatalf("sites %d and %d both have %s", other, i, a)
+			}
+			seen[a] = i
+		}
+	}
+}

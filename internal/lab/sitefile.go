@@ -1,0 +1,62 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// SiteFile returns the site file by which an exporter watches the lab. The addresses look like a
+// company's; connect_to leads each to its socket, and everything else to a closed port of loopback.
+func (l *Lab) SiteFile() []byte {
+	var b strings.Builder
+	b.WriteString("sites:\n")
+	for _, o := range l.offices {
+		o.writeTo(&b)
+	}
+	return []byte(b.String())
+}
+
+func (o *office) writeTo(b *strings.Builder) {
+	first, second := insideAddress(o.index, 5), insideAddress(o.index, 6)
+	fmt.Fprintf(b, `  - name: %s
+    sip_domain: fabrikam.com
+    smtp_domain: fabrikam.com
+    dhcp: {domain: contoso.com, dns_servers: [%s, %s]}
+    networks:
+      internal:
+        resolvers: [%s, %s]
+        connect_to:
+          - "%s:53:%s"
+          - "%s:53:%s"
+          - "%s:123:%s"
+          - "::127.0.0.1:9"
+`, o.name, first, second, first, second,
+		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
+		insideAddress(o.index, 20), o.clocks[insideClock].address)
+	fmt.Fprintf(b, `      external:
+        resolvers: [%s]
+        reverse_proxy: ocsrp.fabrikam.com
+        connect_to:
+          - "%s:53:%s"
+          - "%s:123:%s"
+          - "::127.0.0.1:9"
+`, outsideResolver(o.index), outsideResolver(o.index), o.resolvers[outside].address,
+		outsideAddress(20), o.clocks[outsideClock].address)
+}
+
+// perByte is how many sites share the byte before the one that tells them apart.
+const perByte = 250
+
+// insideAddress is an address of a site's network: 10.70.0.0/24 for the first.
+func insideAddress(site int, host byte) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(70 + site/perByte), byte(site % perByte), host})
+}
+
+// outsideResolver is the address of a site's resolver on the Internet, out of RFC 2544's range.
+func outsideResolver(site int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 18, byte(site / perByte), byte(site%perByte + 1)})
+}
+
+// outsideAddress is an address of the company on the Internet, the same for all its sites.
+func outsideAddress(host byte) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, host}) }
