@@ -35,12 +35,15 @@ func printTrust(w io.Writer, now time.Time) error {
 		}
 		fmt.Fprintf(table, "%s\tRSA %d\t%s\t%s\t%s\n", a.Name, bits,
 			a.Guide.NotAfter.Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly), state)
-		if a.Note != "" {
-			fmt.Fprintf(table, "  %s\n", a.Note)
-		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	fmt.Fprintln(w)
+	for _, a := range phone.Authorities() {
+		if a.Note != "" {
+			fmt.Fprintf(w, "%s:\n  %s\n", a.Name, a.Note)
+		}
 	}
 	printLeft(w, "Left today", nowLive)
 	printLeft(w, "Left in a year, on "+year.Format(time.DateOnly), yearLive)
