@@ -73,7 +73,7 @@ func faultTable() []fault {
 		dnsInside("dns_long_answer", "answers need TCP, which works: nothing is wrong", resolversDo(truncatesUDP)),
 		dnsOutside("external_srv_dropped", "SRV _sip._tls is gone outside", dropsOutside(sipExternalSRV), "srv_missing"),
 		dnsOutside("reverse_proxy_dropped", "the reverse proxy's name is gone outside", dropsOutside(reverseProxyName), "reverse_proxy_missing"),
-		ntp("ntp_off", "the time server is seven minutes ahead", clockIs(insideClock, clockState{offset: sevenMinutes}), "time_off"),
+		ntp("ntp_off", "the time server is seven minutes ahead", clockIs(insideClock, clockState{offset: farOff}), "time_off"),
 		ntp("ntp_unsynchronised", "the time server has lost its source", clockIs(insideClock, clockState{mode: unsynchronised}),
 			"time_unavailable", "time_unsynchronised"),
 		ntp("ntp_silent", "the time server is silent", clockIs(insideClock, clockState{mode: mute}), "time_unavailable", "time_silent"),
@@ -84,7 +84,7 @@ func faultTable() []fault {
 	}
 }
 
-const sevenMinutes = 7 * time.Minute
+const farOff = 7 * time.Minute
 
 func drops(names ...string) func(*state) {
 	return func(s *state) {

@@ -181,12 +181,12 @@ func TestUnknownNames(t *testing.T) {
 	l := started(t, 2)
 	for spec, wants := range map[string][]string{
 		"srv_droped":               {`"srv_droped"`, "did you mean srv_dropped?", "--list-faults", "GET /lab/faults"},
-		"":                         {`no fault ""`, "did you mean"},
-		"headquaters:ntp_off":      {`"headquaters"`, "did you mean headquarters?"},
-		":ntp_off":                 {`no site ""`, "did you mean"},
+		"":                         {`no fault ""`, "GET /lab/faults"},
+		"headquartrs:ntp_off":      {`"headquartrs"`, "did you mean headquarters?"},
+		":ntp_off":                 {`no site ""`, "GET /lab lists"},
 		"branch-002:ntp-offf":      {"did you mean ntp_off?"},
 		"headquarters:ntp_off:":    {`"ntp_off:"`, "did you mean ntp_off?"},
-		strings.Repeat("x", 1<<20): {"no fault", "did you mean"},
+		strings.Repeat("x", 1<<20): {"no fault", "GET /lab/faults"},
 	} {
 		for _, change := range []func(string) error{l.Set, l.Heal} {
 			err := change(spec)

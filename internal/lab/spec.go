@@ -2,7 +2,10 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/cx700/cx700_exporter/internal/spell"
 )
 
 // find takes a fault's specification apart, NAME or SITE:NAME, and returns the sites it is meant for.
@@ -15,15 +18,14 @@ func (l *Lab) find(spec string) (offices []*office, name string, err error) {
 	for _, f := range faultTable() {
 		known = append(known, f.Name)
 	}
-	if near := nearest(name, known); near != name {
-		return nil, "", fmt.Errorf("no fault %q; did you mean %s? cx700_exporter lab --list-faults lists them, and so does GET /lab/faults", name, near)
+	if !slices.Contains(known, name) {
+		return nil, "", fmt.Errorf("no fault %q%s; cx700_exporter lab --list-faults lists them, and so does GET /lab/faults", name, meant(name, known))
 	}
 	if !one {
 		return l.offices, name, nil
 	}
-	near := nearest(siteName, l.Sites())
-	if near != siteName {
-		return nil, "", fmt.Errorf("no site %q; did you mean %s? GET /lab lists the sites", siteName, near)
+	if !slices.Contains(l.Sites(), siteName) {
+		return nil, "", fmt.Errorf("no site %q%s; GET /lab lists the sites", siteName, meant(siteName, l.Sites()))
 	}
 	for _, o := range l.offices {
 		if o.name == siteName {
@@ -33,35 +35,11 @@ func (l *Lab) find(spec string) (offices []*office, name string, err error) {
 	return offices, name, nil
 }
 
-// nearest returns the known word that takes the fewest changes; the word itself when it is known.
-func nearest(word string, known []string) string {
-	const longest = 64 // of a word worth comparing
-	word = word[:min(len(word), longest+1)]
-	best, least := "", longest*longest
-	for _, k := range known {
-		if d := editDistance(word, k); d < least {
-			best, least = k, d
-		}
+// meant asks whether a known word was meant, when one is near.
+func meant(word string, known []string) string {
+	const typingErrors = 3
+	if near := spell.Nearest(word, known, typingErrors); near != "" {
+		return "; did you mean " + near + "?"
 	}
-	return best
-}
-
-// editDistance counts the letters to insert, delete or replace between two words (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -17,11 +17,11 @@ func TestAuthorities(t *testing.T) {
 	misprinted := 0
 	for _, a := range all {
 		sum := sha256.Sum256(a.Certificate.Raw)
-		print := hex.EncodeToString(sum[:])
-		if other, ok := seen[print]; ok {
+		fingerprint := hex.EncodeToString(sum[:])
+		if other, ok := seen[fingerprint]; ok {
 			t.Errorf("%s and %s are one certificate", a.Name, other)
 		}
-		seen[print] = a.Name
+		seen[fingerprint] = a.Name
 		if key, ok := a.Certificate.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() != a.Guide.Bits {
 			t.Errorf("%s: the guide prints %d bits, the certificate has %v", a.Name, a.Guide.Bits, a.Certificate.PublicKeyAlgorithm)
 		}

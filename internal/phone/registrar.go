@@ -60,7 +60,7 @@ func (e Endpoint) Suffixed() bool { return e.Asked != e.From.Name }
 
 // Usable tells whether a phone would connect to the endpoint.
 func (e Endpoint) Usable(strictSRV bool) bool {
-	return len(e.Addresses) > 0 && !(strictSRV && e.OutsideSIPDomain)
+	return len(e.Addresses) > 0 && (!strictSRV || !e.OutsideSIPDomain)
 }
 
 // Endpoints follows an order through what DNS answers and returns every registrar it leads to, also

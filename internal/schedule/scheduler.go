@@ -50,7 +50,7 @@ type running struct {
 // job is a planned probe with its state. Between being taken from the heap and being put back it
 // belongs to its probe, which holds busy.
 type job struct {
-	planned *Planned
+	planned atomic.Pointer[Planned] // equal targets keep their job; the sites behind it may change
 	key     string
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -132,9 +132,10 @@ func (s *Scheduler) Swap(plan *Plan) {
 		key := p.Target.Key()
 		j := old[key]
 		if j == nil {
-			j = newJob(p, key, now.Add(phase(p, len(plan.Jobs))))
+			j = newJob(key, now.Add(phase(p, len(plan.Jobs))))
 			heap.Push(&s.due, j)
 		}
+		j.planned.Store(p)
 		delete(old, key)
 		next.jobs = append(next.jobs, j)
 	}
@@ -148,13 +149,12 @@ func (s *Scheduler) Swap(plan *Plan) {
 	s.mu.Unlock()
 	s.rouse()
 	for _, j := range old {
-		j.busy.Lock() // waits for a probe under way
-		j.busy.Unlock()
+		j.wait()
 	}
 }
 
-func newJob(p *Planned, key string, first time.Time) *job {
-	j := &job{planned: p, key: key, next: first, grid: first}
+func newJob(key string, first time.Time) *job {
+	j := &job{key: key, next: first, grid: first}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	return j
 }
@@ -165,6 +165,12 @@ func phase(p *Planned, jobs int) time.Duration {
 	h.Write([]byte(p.Target.Round()))
 	spread := min(p.Target.Interval, time.Duration(jobs)*spreadPerJob)
 	return time.Duration(h.Sum64() % uint64(max(spread, 1)))
+}
+
+// wait returns when no probe of the job runs.
+func (j *job) wait() {
+	j.busy.Lock()
+	defer j.busy.Unlock()
 }
 
 func (s *Scheduler) rouse() {
@@ -233,8 +239,9 @@ func (s *Scheduler) probe(j *job) {
 	if j.ctx.Err() != nil {
 		return
 	}
-	t := &j.planned.Target
-	r := Once(j.ctx, s.walker, j.planned, j.next)
+	planned := j.planned.Load()
+	t := &planned.Target
+	r := Once(j.ctx, s.walker, planned, j.next)
 	if j.ctx.Err() != nil {
 		return
 	}
@@ -245,7 +252,7 @@ func (s *Scheduler) probe(j *job) {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
 	}
 	j.last.Store(r)
-	s.putBack(j, r.Ended, confirming)
+	s.putBack(j, t.Interval, r.Ended, confirming)
 }
 
 // settle counts a round, once its outcome is the one known or has been confirmed. It tells whether the
@@ -258,7 +265,7 @@ func (s *Scheduler) settle(j *job, r *Report) (confirming bool) {
 		j.unsettled++
 		return true
 	default:
-		s.logChange(j, r)
+		s.logChange(r)
 		j.settled, j.reported = outcome, true
 	}
 	j.unsettled = 0
@@ -269,8 +276,8 @@ func (s *Scheduler) settle(j *job, r *Report) (confirming bool) {
 	return false
 }
 
-func (s *Scheduler) logChange(j *job, r *Report) {
-	t := &j.planned.Target
+func (s *Scheduler) logChange(r *Report) {
+	t := &r.Planned.Target
 	if len(r.Failures) == 0 {
 		s.log.Info("target is good", "network", t.Network, "collector", t.Collector, "target", t.Name)
 	}
@@ -280,7 +287,7 @@ func (s *Scheduler) logChange(j *job, r *Report) {
 	}
 }
 
-func (s *Scheduler) putBack(j *job, now time.Time, confirming bool) {
+func (s *Scheduler) putBack(j *job, interval time.Duration, now time.Time, confirming bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j.ctx.Err() != nil {
@@ -289,7 +296,6 @@ func (s *Scheduler) putBack(j *job, now time.Time, confirming bool) {
 	if confirming {
 		j.next = now.Add(confirmDelay)
 	} else {
-		interval := j.planned.Target.Interval
 		j.next = j.grid.Add((now.Sub(j.grid)/interval + 1) * interval)
 	}
 	heap.Push(&s.due, j)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cx700/cx700_exporter/internal/spell"
 )
 
 // reader walks the nodes of a site file and collects every fault on its way.
@@ -192,39 +194,13 @@ func quoted(v string) string {
 
 // suggest names the nearest known key, or all when none is near.
 func suggest(unknown string, list []field) string {
-	best, distance := "", 3
+	const typingErrors = 2
 	var names []string
 	for _, f := range list {
 		names = append(names, f.name)
-		if d := editDistance(unknown, f.name); d < distance {
-			best, distance = f.name, d
-		}
 	}
-	if best != "" {
-		return "did you mean " + best + "?"
+	if near := spell.Nearest(unknown, names, typingErrors); near != "" {
+		return "did you mean " + near + "?"
 	}
 	return "known here: " + strings.Join(names, ", ")
-}
-
-// editDistance counts the letters to insert, delete or replace between two words (Levenshtein).
-func editDistance(a, b string) int {
-	if len(a) > 64 { // far from any key
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

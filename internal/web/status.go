@@ -71,7 +71,7 @@ func (o Options) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	w.Write(page.Bytes())
+	_, _ = w.Write(page.Bytes()) // who went away needs no page
 }
 
 func rowOf(r *schedule.Report, now time.Time) statusRow {

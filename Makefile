@@ -1,0 +1,39 @@
+# The verbs of this project. CI calls `make test`; the slow suites are apart in `make long`.
+
+GOLANGCI_LINT_VERSION := v2.15.0
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+VERSION_PACKAGE := github.com/prometheus/common/version
+
+.PHONY: build test long bench lint image
+
+# The binary, static, with its version in it.
+build:
+	CGO_ENABLED=0 go build -trimpath -o cx700_exporter -ldflags "-s -w \
+		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
+		./cmd/cx700_exporter
+
+# Every test, those against real servers included. They need root and Debian's packages, which are
+# installed; without root they are left out by name, or fail where STRICT=1.
+test:
+	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; \
+	else echo "not root: the tests against real servers are left out"; fi
+	go vet ./...
+	go test -race ./...
+
+# The slow suites: every fault against real servers, and the fuzzers.
+long:
+	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
+	LONG=1 go test -race -count=1 -timeout 60m ./...
+	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 60s ./internal/site
+
+# What probing, scraping and idling cost.
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
+
+# A container image of the binary and nothing else.
+image:
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t cx700_exporter:$(VERSION) .
