@@ -166,6 +166,6 @@ func (p *Plan) Print(w io.Writer) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d sites, %d targets\n", len(order), len(p.Jobs))
+	_, err := fmt.Fprintf(w, "sites: %d, targets: %d\n", len(order), len(p.Jobs))
 	return err
 }

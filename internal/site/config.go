@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -112,7 +113,6 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 	}
 	var smtp string
 	var dhcpServers []netip.AddrPort
-	faultsBefore := len(r.faults)
 	r.fields(n, key,
 		field{"name", func(n *yaml.Node, key string) { r.siteName(n, key, &s.Name) }},
 		field{"sip_domain", func(n *yaml.Node, key string) { r.domain(n, key, 2, &s.Domains.SIP) }},
@@ -133,34 +133,47 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 	default:
 		s.Domains.SMTP = smtp
 	}
-	if len(r.faults) == faultsBefore {
-		r.complete(n, key, s, dhcpServers)
-	}
+	r.missing(n, key)
+	s.useDHCPServers(dhcpServers)
 	return s
 }
 
-// complete looks for what is missing and fills in what follows from the rest.
-func (r *reader) complete(n *yaml.Node, key string, s *Site, dhcpServers []netip.AddrPort) {
-	for _, required := range []struct{ key, value, mend string }{
-		{"name", s.Name, "write the name of the place, such as copenhagen"},
-		{"sip_domain", s.Domains.SIP, "write the right side of the sign-in address, such as fabrikam.com"},
-		{"dhcp.domain", s.Domains.DHCP, "write the domain of DHCP option 015, such as contoso.com"},
+// missing looks for what a site cannot do without.
+func (r *reader) missing(n *yaml.Node, key string) {
+	for _, required := range []struct {
+		path []string
+		mend string
+	}{
+		{[]string{"name"}, "write the name of the place, such as copenhagen"},
+		{[]string{"sip_domain"}, "write the right side of the sign-in address, such as fabrikam.com"},
+		{[]string{"dhcp", "domain"}, "write the domain of DHCP option 015, such as contoso.com"},
 	} {
-		if required.value == "" {
-			r.fault(n, key+"."+required.key, "missing", required.mend)
+		if n.Kind == yaml.MappingNode && child(n, required.path...) == nil {
+			r.fault(n, key+"."+strings.Join(required.path, "."), "missing", required.mend)
 		}
 	}
+	if n.Kind != yaml.MappingNode || child(n, "dhcp", "dns_servers") != nil {
+		return
+	}
+	internal := child(n, "networks", "internal")
+	switch {
+	case internal != nil && child(internal, "resolvers") == nil:
+		r.fault(internal, key+".networks.internal.resolvers", "missing",
+			"write the phones' DNS servers there or in dhcp.dns_servers")
+	case internal == nil && child(n, "networks", "external") == nil:
+		r.fault(n, key, "no network to watch", "write the phones' DNS servers in dhcp.dns_servers, or networks.external")
+	}
+}
+
+// useDHCPServers watches the internal network by the phones' own DNS servers, unless the file names others.
+func (s *Site) useDHCPServers(servers []netip.AddrPort) {
 	i := slices.IndexFunc(s.Networks, func(n Network) bool { return n.Name == Internal })
 	switch {
-	case i < 0 && dhcpServers != nil:
-		s.Networks = slices.Insert(s.Networks, 0, Network{Name: Internal, Resolvers: dhcpServers})
-	case i >= 0 && s.Networks[i].Resolvers == nil && dhcpServers != nil:
-		s.Networks[i].Resolvers = dhcpServers
-	case i >= 0 && s.Networks[i].Resolvers == nil:
-		r.fault(n, key+".networks.internal.resolvers", "missing",
-			"write the phones' DNS servers there or in dhcp.dns_servers")
-	case len(s.Networks) == 0:
-		r.fault(n, key, "no network to watch", "write the phones' DNS servers in dhcp.dns_servers, or networks.external")
+	case servers == nil:
+	case i < 0:
+		s.Networks = slices.Insert(s.Networks, 0, Network{Name: Internal, Resolvers: servers})
+	case s.Networks[i].Resolvers == nil:
+		s.Networks[i].Resolvers = servers
 	}
 }
 
@@ -207,7 +220,7 @@ func (r *reader) networks(n *yaml.Node, key string) []Network {
 		field{"internal", func(n *yaml.Node, key string) { internal = r.network(n, key, Internal) }},
 		field{"external", func(n *yaml.Node, key string) {
 			external = r.network(n, key, External)
-			if n.Kind == yaml.MappingNode && external.Resolvers == nil {
+			if n.Kind == yaml.MappingNode && child(n, "resolvers") == nil {
 				r.fault(n, key+".resolvers", "missing", "write the addresses of DNS servers that answer as the Internet sees it")
 			}
 		}},

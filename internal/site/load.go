@@ -45,11 +45,11 @@ func Parse(name string, data []byte) (*Config, error) {
 	r := &reader{file: name}
 	root := r.document(data)
 	if root == nil {
-		return nil, errors.Join(r.faults...)
+		return nil, r.err()
 	}
 	cfg := r.config(root)
-	if r.faults != nil {
-		return nil, errors.Join(r.faults...)
+	if err := r.err(); err != nil {
+		return nil, err
 	}
 	return cfg, nil
 }

@@ -1,8 +1,11 @@
 package site
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,11 +18,21 @@ import (
 // reader walks the nodes of a site file and collects every fault on its way.
 type reader struct {
 	file   string
-	faults []error
+	faults []*Fault
 }
 
 func (r *reader) fault(n *yaml.Node, key, problem, mend string) {
 	r.faults = append(r.faults, &Fault{File: r.file, Line: n.Line, Key: key, Problem: problem, Mend: mend})
+}
+
+// err joins the faults in the order of their lines; nil when there is none.
+func (r *reader) err() error {
+	slices.SortStableFunc(r.faults, func(a, b *Fault) int { return cmp.Compare(a.Line, b.Line) })
+	errs := make([]error, len(r.faults))
+	for i, f := range r.faults {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
 }
 
 // field is a key of a mapping and what reads its value.
@@ -78,6 +91,25 @@ func (r *reader) items(n *yaml.Node, key string, limit int, read func(n *yaml.No
 	for i, item := range n.Content {
 		read(item, fmt.Sprintf("%s[%d]", key, i))
 	}
+}
+
+// child follows keys through mappings; nil where one is not there.
+func child(n *yaml.Node, path ...string) *yaml.Node {
+	for _, key := range path {
+		var next *yaml.Node
+		if n.Kind == yaml.MappingNode {
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == key {
+					next = n.Content[i+1]
+				}
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		n = next
+	}
+	return n
 }
 
 func (r *reader) is(n *yaml.Node, kind yaml.Kind, key, wanted string) bool {

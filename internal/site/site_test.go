@@ -1,0 +1,246 @@
+package site
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+var update = flag.Bool("update", false, "write the .want files anew")
+
+// TestRefused holds one file for each rule. Beside it stands every fault it is refused for.
+func TestRefused(t *testing.T) {
+	files, err := filepath.Glob("testdata/refused/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures:", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yml"), func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := Parse("cx700.yml", data)
+			if err == nil || cfg != nil {
+				t.Fatal("taken")
+			}
+			got := err.Error() + "\n"
+			wantFile := strings.TrimSuffix(path, ".yml") + ".want"
+			if *update {
+				if err := os.WriteFile(wantFile, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(wantFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFaultHasItsParts(t *testing.T) {
+	_, err := Parse("cx700.yml", []byte("sites:\n  - name: a\n    sip_domain: fabrikam.com\n    dhcp: {domain: contoso}\n"))
+	var f *Fault
+	if !errors.As(err, &f) {
+		t.Fatalf("%v is no *Fault", err)
+	}
+	want := &Fault{File: "cx700.yml", Line: 4, Key: "sites[0].dhcp.domain",
+		Problem: `"contoso" has no dot`, Mend: "write the full name, such as contoso.com"}
+	if diff := cmp.Diff(want, f); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadTellsWhyNot(t *testing.T) {
+	for name, want := range map[string]string{
+		filepath.Join(t.TempDir(), "none.yml"): "no such file or directory; name the site file with --config.file",
+		t.TempDir():                            "is a directory",
+	} {
+		_, err := Load(name)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%v does not begin with the file and say %q", err, want)
+		}
+	}
+	big := filepath.Join(t.TempDir(), "big.yml")
+	if err := os.WriteFile(big, make([]byte, maxFileSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(big); err == nil || !strings.Contains(err.Error(), "larger than 4 MiB") {
+		t.Errorf("a big file: %v", err)
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	cfg, err := Load("testdata/accepted/everything_odd.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, _ := phone.FindFirmware("3.5.6907.35")
+	newest.Time = phone.WindowsFirst
+	changed := phone.KnownFirmware()
+	for i, f := range changed {
+		if f.Version == newest.Version {
+			changed[i] = newest
+		}
+	}
+	address := netip.MustParseAddrPort
+	want := &Config{
+		Sites: []*Site{{
+			Name: "2nd_floor.copenhagen-1",
+			Domains: phone.Domains{SIP: "xn--smrrebrd-64af.example", DHCP: "ad.contoso.com",
+				Search: []string{"dk", "xn--strae-oqa.example", "contoso.com"}},
+			Firmware: []phone.Firmware{newest},
+			Networks: []Network{{
+				Name: Internal, Resolvers: []netip.AddrPort{address("127.0.0.1:1053")},
+				ConnectTo: []ConnectTo{
+					{Host: "pool01.contoso.com", Port: "443", ToHost: "::1", ToPort: "8443"},
+					{Host: "fd00::1", ToHost: "192.0.2.7"},
+					{},
+				},
+			}},
+		}, {
+			Name:     "outside-only",
+			Domains:  phone.Domains{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "contoso.com"},
+			Firmware: changed,
+			Networks: []Network{{Name: External, Resolvers: []netip.AddrPort{address("198.51.100.53:53")}}},
+		}},
+		Collectors: map[string]CollectorSettings{
+			"dns": {Interval: time.Second, Timeout: 100 * time.Millisecond},
+			"ntp": {MaxOffset: 24 * time.Hour},
+		},
+	}
+	if diff := cmp.Diff(want, cfg, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestResolvers(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.168.7.5":        "192.168.7.5:53",
+		"192.168.7.6:5353":   "192.168.7.6:5353",
+		"fd00:7::5":          "[fd00:7::5]:53",
+		"[fd00:7::6]":        "[fd00:7::6]:53",
+		"[fd00:7::7]:5353":   "[fd00:7::7]:5353",
+		"::ffff:192.168.7.9": "192.168.7.9:53",
+	} {
+		if got, err := parseResolver(text); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+// TestExamples loads what is in examples/, and holds the commented one to showing every key.
+func TestExamples(t *testing.T) {
+	for _, name := range []string{"minimal", "guide", "cx700"} {
+		cfg, err := Load("../../examples/" + name + ".yml")
+		if err != nil {
+			t.Error(err)
+		} else if len(cfg.Sites) == 0 || len(cfg.Sites[0].Networks) == 0 {
+			t.Errorf("%s.yml watches nothing", name)
+		}
+	}
+	lines, err := os.ReadFile("../../examples/minimal.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(lines), "\n"); n > 5 {
+		t.Errorf("minimal.yml has %d lines; five make a site", n)
+	}
+	data, err := os.ReadFile("../../examples/cx700.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An unknown key that is near to none is answered with all that are known in its place.
+	_, err = Parse("cx700.yml", []byte(`
+zzzzzzzz: 1
+firmware_profiles: {1.0.0.1: {zzzzzzzz: 1}}
+collectors: {zzzzzzzz: 1, dns: {zzzzzzzz: 1}, ntp: {zzzzzzzz: 1}}
+sites:
+  - zzzzzzzz: 1
+    dhcp: {zzzzzzzz: 1}
+    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1}, external: {zzzzzzzz: 1}}
+`))
+	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
+	if len(places) != 10 {
+		t.Fatalf("%d places with keys, want 10:\n%v", len(places), err)
+	}
+	for _, p := range places {
+		for key := range strings.SplitSeq(p[1], ", ") {
+			if !regexp.MustCompile(`(?m)^[ #-]*` + key + `:`).Match(data) {
+				t.Errorf("examples/cx700.yml does not show %s", key)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*/*.yml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds:", err)
+	}
+	for _, path := range append(files, "../../examples/cx700.yml") {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg, err := Parse("cx700.yml", data)
+		if (cfg == nil) == (err == nil) {
+			t.Fatalf("cfg %v, err %v", cfg, err)
+		}
+		if err != nil && !utf8.ValidString(err.Error()) {
+			t.Errorf("a message that is no UTF-8: %q", err)
+		}
+		if cfg == nil {
+			return
+		}
+		for _, s := range cfg.Sites {
+			if s.Name == "" || s.Domains.SIP == "" || s.Domains.DHCP == "" || len(s.Networks) == 0 || len(s.Firmware) == 0 {
+				t.Errorf("an incomplete site was taken: %+v", s)
+			}
+			for _, n := range s.Networks {
+				if len(n.Resolvers) == 0 || len(n.Resolvers) > maxResolvers {
+					t.Errorf("%d resolvers", len(n.Resolvers))
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	var file strings.Builder
+	file.WriteString("sites:\n")
+	const sites = 1000
+	for i := range sites {
+		fmt.Fprintf(&file, "  - name: site-%d\n    sip_domain: fabrikam.com\n"+
+			"    dhcp: {domain: contoso.com, dns_servers: [10.%d.%d.5]}\n", i, i/250, i%250)
+	}
+	data := []byte(file.String())
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse("cx700.yml", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/sites, "ns/site")
+}
