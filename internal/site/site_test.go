@@ -56,7 +56,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestFaultHasItsParts(t *testing.T) {
-	_, err := Parse("cx700.yml", []byte("sites:\n  - name: a\n    sip_domain: fabrikam.com\n    dhcp: {domain: contoso}\n"))
+	_, err := Parse("cx700.yml", []byte("sites:\n  - name: a\n    sip_domain: fabrikam.com\n    dhcp: {domain: contoso, dns_servers: [192.168.7.5]}\n"))
 	var f *Fault
 	if !errors.As(err, &f) {
 		t.Fatalf("%v is no *Fault", err)
