@@ -1,0 +1,108 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/lab"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/schedule"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+// TestEveryFaultGivesItsReasons sets each fault of the lab, holds the collectors to finding exactly the
+// reasons it is meant to give, and to finding nothing once it is healed.
+func TestEveryFaultGivesItsReasons(t *testing.T) {
+	for _, f := range lab.Faults() {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			company, err := lab.Start(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := company.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := company.Set(f.Name); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string][]string{}
+			if len(f.Reasons) > 0 {
+				want[f.Network+"/"+f.Collector] = slices.Sorted(slices.Values(f.Reasons))
+			}
+			for collector, reasons := range f.Also {
+				want[f.Network+"/"+collector] = slices.Sorted(slices.Values(reasons))
+			}
+			if diff := cmp.Diff(want, reasonsSeen(t, company)); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+			if err := company.Heal(f.Name); err != nil {
+				t.Fatal(err)
+			}
+			if got := reasonsSeen(t, company); len(got) > 0 {
+				t.Errorf("healed, but %v", got)
+			}
+		})
+	}
+}
+
+// reasonsSeen probes everything once and returns the reasons by network and collector.
+func reasonsSeen(t *testing.T, company *lab.Lab) map[string][]string {
+	t.Helper()
+	cfg, err := site.Parse("lab.yml", company.SiteFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := schedule.NewPlan(cfg, collectors.All(), []site.NetworkName{site.Internal, site.External})
+	if err != nil {
+		t.Fatal(err)
+	}
+	walker := reach.NewWalker()
+	defer walker.Close()
+	out := map[string][]string{}
+	due := time.Now()
+	for _, p := range plan.Jobs {
+		key := string(p.Target.Network) + "/" + p.Collector.Name
+		for _, f := range schedule.Once(t.Context(), walker, p, due).Failures {
+			out[key] = append(out[key], f.Reason.Name)
+		}
+		slices.Sort(out[key])
+		if out[key] == nil {
+			delete(out, key)
+		}
+	}
+	return out
+}
+
+// TestLabFaultsWhileItRuns does what the README shows: break something with curl, watch /metrics, heal.
+func TestLabFaultsWhileItRuns(t *testing.T) {
+	p := started(t, "lab", "--sites=2", "--fault=branch-002:srv_dropped")
+	p.ready()
+	want := []string{"internal/dns/srv_missing"}
+	if got := failing(p.get("/metrics")); !slices.Equal(got, want) {
+		t.Errorf("with --fault: %v, want %v", got, want)
+	}
+	if status, body := p.request(http.MethodDelete, "/lab/faults", nil); status >= 300 {
+		t.Fatalf("healing: %d %s", status, body)
+	}
+	p.eventually("everything is healed", func() bool { return len(failing(p.get("/metrics"))) == 0 })
+	if status, body := p.request(http.MethodPost, "/lab/faults/ntp_off", nil); status >= 300 {
+		t.Fatalf("breaking: %d %s", status, body)
+	}
+	both := []string{"internal/ntp/time_off", "internal/ntp/time_off"}
+	p.eventually("both clocks are off", func() bool { return slices.Equal(failing(p.get("/metrics")), both) })
+	if body := p.get("/"); !strings.Contains(body, "time_off") || !strings.Contains(body, "is off by 7m0") {
+		t.Errorf("the first page does not tell of time_off:\n%s", body)
+	}
+	if code := p.stop(); code != exitGood {
+		t.Errorf("stopped with exit code %d:\n%s", code, p.log)
+	}
+}
