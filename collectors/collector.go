@@ -42,7 +42,7 @@ type Collector struct {
 }
 
 // All lists the collectors in the order in which a phone meets what they watch.
-func All() []*Collector { return []*Collector{NTP(), DNS()} }
+func All() []*Collector { return []*Collector{NTP(), DNS(), Directory()} }
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
 type Target struct {
@@ -55,12 +55,21 @@ type Target struct {
 	Firmware []phone.Firmware
 	// MaxOffset is from which offset on a clock counts as wrong; set for ntp only.
 	MaxOffset time.Duration
+	// Directory is how domain controllers are read; set for directory and certsrv only.
+	Directory site.Directory
+	// Certsrv is how CAs' web pages are read; set for certsrv only.
+	Certsrv site.Certsrv
 	Interval  time.Duration
 	Timeout   time.Duration
 }
 
 // Key tells targets apart: equal keys are the same probe.
 func (t *Target) Key() string { return fmt.Sprintf("%+v", *t) }
+
+// Credentialled tells that probes of the target log on with an account.
+func (t *Target) Credentialled() bool {
+	return t.Directory.Credential != nil || t.Certsrv.Credential != nil
+}
 
 // Round is equal for targets that need the same walk through the names. Their probes start together,
 // so that the walk is made once.
@@ -70,6 +79,9 @@ func (t *Target) Round() string { return fmt.Sprint(t.Way, t.Domains) }
 func namesTarget(collector string, s *site.Site, n site.Network) Target {
 	domains := s.Domains
 	domains.ReverseProxy = n.ReverseProxy
+	if n.Name != site.Internal {
+		domains.Logon = ""
+	}
 	name := domains.SIP
 	if domains.DHCP != domains.SIP {
 		name += "/" + domains.DHCP
@@ -92,17 +104,50 @@ func namesTarget(collector string, s *site.Site, n site.Network) Target {
 // Env is what a probe works with.
 type Env struct {
 	Target *Target
-	Walker *reach.Walker
-	// Due is when the probe was to start; walks made before it are not used.
+	Shared *reach.Shared
+	// Due is when the probe was to start; looks made before it are not used.
 	Due time.Time
+	// Scheduled tells a probe of the schedule from one on demand, which leaves no trace in the state.
+	Scheduled bool
 
 	samples []metric.Sample
+	lines   []Line
 }
+
+// Line is something that a probe has to say in the log, once.
+type Line struct {
+	Message string
+	// Args are keys and values, as slog takes them.
+	Args []any
+}
+
+// Say leaves a line for the log.
+func (e *Env) Say(message string, args ...any) {
+	e.lines = append(e.lines, Line{message, args})
+}
+
+// Lines returns what the probe has to say in the log.
+func (e *Env) Lines() []Line { return e.lines }
 
 // Names makes the phone's walk through the names, or shares the one of this round.
 func (e *Env) Names(ctx context.Context) (*facts.Names, error) {
 	// The walk ends before the probe does, so that what it found is still judged.
-	return e.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Due, e.Target.Timeout*8/10)
+	return e.Shared.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Due, e.Target.Timeout*8/10)
+}
+
+// Directory reads the domain controllers of the phones' logon domain, or shares the look of this round.
+func (e *Env) Directory(ctx context.Context) (*facts.Directory, error) {
+	names, err := e.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const share = 9 // of ten: what was found is still judged in the rest
+	budget := e.Target.Timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		budget = time.Until(deadline)
+	}
+	return e.Shared.Directories.Read(ctx, e.Target.Way, e.Target.Domains, e.Target.Directory,
+		names, nameView{names}.find, e.Due, budget*share/10)
 }
 
 // Dial connects by the target's way out.
@@ -110,11 +155,14 @@ func (e *Env) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	return e.Target.Way.Dial(ctx, network, address)
 }
 
-// Emit gives a series. Network and target are stamped on it; labels are the values that follow them.
+// Emit gives a series. Its target, and its network where it has that label first, are stamped on it; labels
+// are the values that follow them.
 func (e *Env) Emit(d *metric.Desc, value float64, labels ...string) {
-	e.samples = append(e.samples, metric.Sample{
-		Desc: d, Value: value, Labels: append([]string{string(e.Target.Network), e.Target.Name}, labels...),
-	})
+	all := append([]string{string(e.Target.Network), e.Target.Name}, labels...)
+	if d.Labels[0] != "network" {
+		all = all[1:]
+	}
+	e.samples = append(e.samples, metric.Sample{Desc: d, Value: value, Labels: all})
 }
 
 // Samples returns what the probe gave.

@@ -20,6 +20,7 @@ type labCmd struct {
 	PrintSites bool     `name:"print-config" help:"Print the lab's site file at its start."`
 	webFlags   `embed:""`
 	probeFlags `embed:""`
+	stateFlags `embed:""`
 }
 
 // Validate implements kong's check of flags.
@@ -53,7 +54,11 @@ func (c *labCmd) Run(env *environment) (err error) {
 			return err
 		}
 	}
-	d := newDaemon(env, c.probeFlags, func() (*schedule.Plan, error) {
+	shared, err := c.shared(env)
+	if err != nil {
+		return err
+	}
+	d := newDaemon(env, c.probeFlags, shared, func() (*schedule.Plan, error) {
 		cfg, err := site.Parse("lab.yml", company.SiteFile())
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/state"
 )
 
 // TestEveryFaultGivesItsReasons sets each fault of the lab, holds the collectors to finding exactly the
@@ -65,13 +67,17 @@ func reasonsSeen(t *testing.T, company *lab.Lab) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	walker := reach.NewWalker()
-	defer walker.Close()
+	memory, err := state.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := reach.NewShared(slog.New(slog.DiscardHandler), memory)
+	defer shared.Close()
 	out := map[string][]string{}
 	due := time.Now()
 	for _, p := range plan.Jobs {
 		key := string(p.Target.Network) + "/" + p.Collector.Name
-		for _, f := range schedule.Once(t.Context(), walker, p, due).Failures {
+		for _, f := range schedule.Once(t.Context(), shared, p, due).Failures {
 			out[key] = append(out[key], f.Reason.Name)
 		}
 		slices.Sort(out[key])

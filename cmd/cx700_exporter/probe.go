@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
-	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 )
 
@@ -13,6 +12,7 @@ type probeCmd struct {
 	Collector   string `arg:"" enum:"${collectors}" help:"What to probe: ${enum}."`
 	Site        string `required:"" help:"The site whose dependencies are probed."`
 	configFlags `embed:""`
+	stateFlags  `embed:""`
 }
 
 // Run probes once and explains. The exit code is 0 when phones get through, 1 when they do not, and 2
@@ -26,14 +26,17 @@ func (c *probeCmd) Run(env *environment) error {
 	if planned == nil {
 		return fmt.Errorf("%s: no site %q with the network %s; cx700_exporter config check lists them", c.File, c.Site, c.Network)
 	}
-	walker := reach.NewWalker()
-	defer walker.Close()
+	shared, err := c.shared(env)
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
 	worst := collectors.Notes
 	for i, p := range planned {
 		if i > 0 {
 			fmt.Fprintln(env.stdout)
 		}
-		r := schedule.Once(env.ctx, walker, p, time.Now())
+		r := schedule.Once(env.ctx, shared, p, time.Now())
 		r.Explain(env.stdout)
 		worst = max(worst, r.Worst())
 	}

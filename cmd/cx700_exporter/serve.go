@@ -18,8 +18,10 @@ import (
 
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/state"
 	"github.com/cx700/cx700_exporter/internal/web"
 )
 
@@ -66,15 +68,34 @@ func (f probeFlags) Validate() error {
 	return nil
 }
 
+// stateFlags say what is remembered.
+type stateFlags struct {
+	StateFile string `name:"state.file" placeholder:"FILE" help:"Where refused credentials and first-seen roots are remembered; without it until the end only."`
+}
+
+// shared opens the state and makes what probes share.
+func (f stateFlags) shared(env *environment) (*reach.Shared, error) {
+	s, err := state.Open(f.StateFile)
+	if err != nil {
+		return nil, err
+	}
+	return reach.NewShared(env.log, s), nil
+}
+
 type serveCmd struct {
 	configFlags `embed:""`
 	webFlags    `embed:""`
 	probeFlags  `embed:""`
+	stateFlags  `embed:""`
 }
 
 // Run probes and serves until it is told to stop.
 func (c *serveCmd) Run(env *environment) error {
-	d := newDaemon(env, c.probeFlags, c.plan)
+	shared, err := c.shared(env)
+	if err != nil {
+		return err
+	}
+	d := newDaemon(env, c.probeFlags, shared, c.plan)
 	if err := d.reload(); err != nil {
 		return err
 	}
@@ -97,7 +118,7 @@ type daemon struct {
 	reloadOK, reloadTime prometheus.Gauge
 }
 
-func newDaemon(env *environment, f probeFlags, plan func() (*schedule.Plan, error)) *daemon {
+func newDaemon(env *environment, f probeFlags, shared *reach.Shared, plan func() (*schedule.Plan, error)) *daemon {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		promcollectors.NewGoCollector(),
@@ -106,7 +127,7 @@ func newDaemon(env *environment, f probeFlags, plan func() (*schedule.Plan, erro
 	)
 	d := &daemon{
 		env: env, registry: registry, plan: plan,
-		scheduler: schedule.New(env.log, registry, f.Concurrency),
+		scheduler: schedule.New(env.log, registry, f.Concurrency, shared),
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_successful",
 			Help: "Whether the last attempt to read the site file succeeded (1) or not (0)."}),
 		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_success_timestamp_seconds",
@@ -185,6 +206,7 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Print("cx700_exporter"), Lab: lab,
 		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
 			yield(authorities)
+			yield(d.credentials())
 			d.scheduler.Sets(yield)
 		}},
 	}
@@ -192,6 +214,15 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		o.Reload = d.reload
 	}
 	return web.Handler(o), nil
+}
+
+// credentials gives the series of the credentials as they are now.
+func (d *daemon) credentials() metric.Set {
+	set, err := metric.NewSet(collectors.CredentialSamples(d.scheduler.Shared().Guard.States()))
+	if err != nil {
+		d.env.log.Error("series left out", "err", err)
+	}
+	return set
 }
 
 type versionCmd struct{}

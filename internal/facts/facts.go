@@ -11,8 +11,9 @@ import (
 
 // Seen is what one probe saw; each collector fills its own field.
 type Seen struct {
-	Names *Names
-	Time  *Time
+	Names     *Names
+	Time      *Time
+	Directory *Directory
 }
 
 // Outcome is how a DNS question ended.

@@ -20,11 +20,12 @@ type Use string
 
 // What names are for.
 const (
-	ForSignIn   Use = "sign-in"
-	ForTime     Use = "time"
-	ForUpdate   Use = "update"
-	ForExchange Use = "exchange"
-	ForProxy    Use = "reverse proxy"
+	ForSignIn    Use = "sign-in"
+	ForTime      Use = "time"
+	ForUpdate    Use = "update"
+	ForExchange  Use = "exchange"
+	ForDirectory Use = "directory"
+	ForProxy     Use = "reverse proxy"
 )
 
 // Service is the content of one SRV record (RFC 2782).
@@ -58,6 +59,9 @@ type Domains struct {
 	Search []string
 	// ReverseProxy is the name in ExternalBaseURL; empty where it is not known.
 	ReverseProxy string
+	// Logon is what users type at the phone for their domain: a DNS name (contoso.com\user, or
+	// user@contoso.com) or a NetBIOS name (CONTOSO\user). Empty outside, where phones ask no directory.
+	Logon string
 }
 
 // Suffixes returns what the phone appends to a name that failed: the domain of DHCP option 015, then
@@ -120,7 +124,7 @@ func (d Domains) Questions() []Question {
 	if d.ReverseProxy != "" {
 		list = append(list, Question{d.ReverseProxy, A, ForProxy, false})
 	}
-	return list
+	return append(list, d.directoryQuestions()...)
 }
 
 // Required lists the records that the guide's Step 1.2 table asks an administrator to create, for

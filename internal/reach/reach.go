@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 	"syscall"
 
 	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/state"
 )
 
 // Way is how one network is reached.
@@ -75,4 +77,25 @@ func Unreachable(err error) bool {
 	var op *net.OpError
 	var call syscall.Errno
 	return !TimedOut(err) && errors.As(err, &op) && (errors.As(err, &call) || op.Op == "dial")
+}
+
+// Shared is what the probes of one exporter share: walks through the names, connections to domain
+// controllers, the guard of the credentials and the state. Make it with NewShared, Close it at the end.
+type Shared struct {
+	Walker      *Walker
+	Directories *Directories
+	Guard       *Guard
+	State       *state.File
+}
+
+// NewShared returns what probes share; f holds the state.
+func NewShared(log *slog.Logger, f *state.File) *Shared {
+	guard := NewGuard(log, f)
+	return &Shared{Walker: NewWalker(), Directories: NewDirectories(guard), Guard: guard, State: f}
+}
+
+// Close ends what is under way and every held connection.
+func (s *Shared) Close() {
+	s.Directories.Close()
+	s.Walker.Close()
 }

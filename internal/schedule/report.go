@@ -54,6 +54,7 @@ type Report struct {
 	Set metric.Set
 
 	samples []metric.Sample
+	lines   []collectors.Line
 }
 
 // Success tells whether no reason stops a phone or blinds us.
@@ -82,15 +83,19 @@ func (r *Report) outcome() string {
 	return strings.Join(names, ",")
 }
 
-// Once probes a target once, outside any schedule. Walks made before due are not used.
-func Once(ctx context.Context, walker *reach.Walker, p *Planned, due time.Time) *Report {
+// Once probes a target once, outside any schedule: it leaves no trace in the state but a credential that
+// was refused. Looks made before due are not used.
+func Once(ctx context.Context, shared *reach.Shared, p *Planned, due time.Time) *Report {
+	return probe(ctx, p, &collectors.Env{Target: &p.Target, Shared: shared, Due: due})
+}
+
+func probe(ctx context.Context, p *Planned, env *collectors.Env) *Report {
 	ctx, cancel := context.WithTimeout(ctx, p.Target.Timeout)
 	defer cancel()
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
-	env := &collectors.Env{Target: &p.Target, Walker: walker, Due: due}
 	r.Failures = collectors.Failures(guarded(ctx, p.Collector, env, r.Seen))
 	r.Ended = time.Now()
-	r.samples = env.Samples()
+	r.samples, r.lines = env.Samples(), env.Lines()
 	return r
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/reach"
 )
@@ -30,7 +31,7 @@ const (
 // Scheduler runs the probes of a plan. Make it with New, give it a plan with Swap, and Run it.
 type Scheduler struct {
 	log    *slog.Logger
-	walker *reach.Walker
+	shared *reach.Shared
 	slots  chan struct{}
 	wake   chan struct{}
 
@@ -67,10 +68,11 @@ type job struct {
 	rounds, failed uint64
 }
 
-// New returns a scheduler without a plan. It registers the histograms of probes' duration and queue.
-func New(log *slog.Logger, registry prometheus.Registerer, concurrency int) *Scheduler {
+// New returns a scheduler without a plan, whose probes share what is given; Run closes it at its end. It
+// registers the histograms of probes' duration and queue.
+func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shared *reach.Shared) *Scheduler {
 	s := &Scheduler{
-		log: log, walker: reach.NewWalker(),
+		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
 		duration: histogram("cx700_probe_duration_seconds", "How long probes took."),
 		queue:    histogram("cx700_probe_queue_seconds", "How long probes waited for a free worker after they were due."),
@@ -90,8 +92,8 @@ func histogram(name, help string) *prometheus.HistogramVec {
 // Plan returns the plan that is running.
 func (s *Scheduler) Plan() *Plan { return s.plan.Load().plan }
 
-// Walker makes the walks through the names of all probes.
-func (s *Scheduler) Walker() *reach.Walker { return s.walker }
+// Shared is what all probes share.
+func (s *Scheduler) Shared() *reach.Shared { return s.shared }
 
 // Reports yields the last report of each job that has one, in the order of the plan.
 func (s *Scheduler) Reports(yield func(*Report) bool) {
@@ -100,6 +102,16 @@ func (s *Scheduler) Reports(yield func(*Report) bool) {
 			return
 		}
 	}
+}
+
+// Last returns the last report of a planned probe, nil when there is none.
+func (s *Scheduler) Last(p *Planned) *Report {
+	for _, j := range s.plan.Load().jobs {
+		if j.planned.Load() == p {
+			return j.last.Load()
+		}
+	}
+	return nil
 }
 
 // Sets yields the series of the plan and of every last report, for a metric.Gatherer.
@@ -183,7 +195,7 @@ func (s *Scheduler) rouse() {
 // Run probes until the context ends, and returns when no probe runs any more. It is called once.
 func (s *Scheduler) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	defer s.walker.Close()
+	defer s.shared.Close()
 	defer wg.Wait()
 	defer s.cancelAll()
 	timer := time.NewTimer(0)
@@ -241,12 +253,15 @@ func (s *Scheduler) probe(j *job) {
 	}
 	planned := j.planned.Load()
 	t := &planned.Target
-	r := Once(j.ctx, s.walker, planned, j.next)
+	r := probe(j.ctx, planned, &collectors.Env{Target: t, Shared: s.shared, Due: j.next, Scheduled: true})
 	if j.ctx.Err() != nil {
 		return
 	}
 	s.duration.WithLabelValues(string(t.Network), t.Collector).Observe(r.Ended.Sub(r.Started).Seconds())
 	s.queue.WithLabelValues(string(t.Network), t.Collector).Observe(r.Started.Sub(j.next).Seconds())
+	for _, l := range r.lines {
+		s.log.Warn(l.Message, append([]any{"network", t.Network, "collector", t.Collector, "target", t.Name}, l.Args...)...)
+	}
 	confirming := s.settle(j, r)
 	if err := r.finish(j.rounds, j.failed); err != nil {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)

@@ -27,7 +27,8 @@ var versionForm = regexp.MustCompile(`^\d{1,5}(\.\d{1,5}){1,3}$`)
 
 // config reads the root of a site file.
 func (r *reader) config(root *yaml.Node) *Config {
-	cfg := &Config{Collectors: map[string]CollectorSettings{}}
+	cfg := &Config{Collectors: map[string]CollectorSettings{}, Credentials: map[string]*Credential{}}
+	r.known = cfg.Credentials
 	profiles := map[string]phone.Firmware{}
 	for _, f := range phone.KnownFirmware() {
 		profiles[f.Version] = f
@@ -37,6 +38,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 		field{"sites", func(n *yaml.Node, _ string) { sites = n }},
 		field{"firmware_profiles", func(n *yaml.Node, key string) { r.profiles(n, key, profiles) }},
 		field{"collectors", func(n *yaml.Node, key string) { r.collectors(n, key, cfg.Collectors) }},
+		field{"credentials", func(n *yaml.Node, key string) { r.credentials(n, key, cfg.Credentials) }},
 	)
 	if sites == nil {
 		if r.faults == nil || root.Kind == yaml.MappingNode {
@@ -80,6 +82,8 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 	})
 }
 
+func noMore(*CollectorSettings) []field { return nil }
+
 func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorSettings) {
 	read := func(name string, more func(s *CollectorSettings) []field) field {
 		return field{name, func(n *yaml.Node, key string) {
@@ -97,7 +101,9 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		}}
 	}
 	r.fields(n, key,
-		read("dns", func(*CollectorSettings) []field { return nil }),
+		read("dns", noMore),
+		read("directory", noMore),
+		read("certsrv", noMore),
 		read("ntp", func(s *CollectorSettings) []field {
 			return []field{{"max_offset", func(n *yaml.Node, key string) {
 				r.duration(n, key, time.Second, longestPeriod, &s.MaxOffset)
@@ -122,6 +128,7 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 			}
 		}},
 		field{"dhcp", func(n *yaml.Node, key string) { dhcpServers = r.dhcp(n, key, &s.Domains) }},
+		field{"logon", func(n *yaml.Node, key string) { r.logon(n, key, &s.Domains.Logon) }},
 		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
 		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
 		field{"networks", func(n *yaml.Node, key string) { s.Networks = r.networks(n, key) }},
@@ -132,6 +139,9 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 	case "none":
 	default:
 		s.Domains.SMTP = smtp
+	}
+	if s.Domains.Logon == "" {
+		s.Domains.Logon = s.Domains.DHCP
 	}
 	r.missing(n, key)
 	s.useDHCPServers(dhcpServers)
@@ -239,6 +249,11 @@ func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
 	keys := []field{
 		{"resolvers", func(n *yaml.Node, key string) { out.Resolvers = r.resolvers(n, key) }},
 		{"connect_to", func(n *yaml.Node, key string) { out.ConnectTo = r.connectTo(n, key) }},
+	}
+	if name == Internal {
+		keys = append(keys,
+			field{"directory", func(n *yaml.Node, key string) { out.Directory = r.directory(n, key) }},
+			field{"certsrv", func(n *yaml.Node, key string) { out.Certsrv = r.certsrv(n, key) }})
 	}
 	if name == External {
 		keys = append(keys, field{"reverse_proxy", func(n *yaml.Node, key string) { r.domain(n, key, 2, &out.ReverseProxy) }})

@@ -19,6 +19,8 @@ import (
 type reader struct {
 	file   string
 	faults []*Fault
+	// known are the credentials of the file, filled before the sites are read.
+	known map[string]*Credential
 }
 
 func (r *reader) fault(n *yaml.Node, key, problem, mend string) {

@@ -5,6 +5,8 @@ package site
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -15,6 +17,69 @@ type Config struct {
 	Sites []*Site
 	// Collectors holds the settings of the collectors that the file names.
 	Collectors map[string]CollectorSettings
+	// Credentials by name.
+	Credentials map[string]*Credential
+}
+
+// Credential is an account that collectors may log on with. Its secret stays in its file: it is read when
+// it is needed and kept nowhere else.
+type Credential struct {
+	Name string
+	// Username as user@domain or DOMAIN\user.
+	Username string
+	// PasswordFile or KeytabFile holds the secret; one of them is set.
+	PasswordFile, KeytabFile string
+	// AllowedHosts are the only ones it is sent to: names, or *.domain for all of a domain.
+	AllowedHosts []string
+}
+
+// Allows tells whether the credential may be sent to a host.
+func (c *Credential) Allows(host string) bool {
+	return slices.ContainsFunc(c.AllowedHosts, func(allowed string) bool {
+		suffix, wild := strings.CutPrefix(allowed, "*")
+		return wild && strings.HasSuffix(host, suffix) || host == allowed
+	})
+}
+
+// BindKind is how a collector logs on to a domain controller.
+type BindKind string
+
+// The kinds of bind.
+const (
+	// BindAnonymous logs on without an account. AD shows such a client nothing, unless it was told to.
+	BindAnonymous BindKind = "anonymous"
+	// BindLDAPS is a simple bind over TLS, port 636.
+	BindLDAPS BindKind = "ldaps"
+	// BindStartTLS is a simple bind over TLS begun on port 389.
+	BindStartTLS BindKind = "starttls"
+	// BindKerberos is a SASL GSSAPI bind without TLS, port 389.
+	BindKerberos BindKind = "kerberos"
+)
+
+// BindKinds lists the kinds of bind.
+func BindKinds() []BindKind {
+	return []BindKind{BindAnonymous, BindLDAPS, BindStartTLS, BindKerberos}
+}
+
+// Directory is how the domain controllers are read.
+type Directory struct {
+	// Bind is empty when the file says nothing: controllers are then read as far as they let everybody.
+	Bind       BindKind
+	Credential *Credential
+	// RootFiles hold the roots, in PEM, to which the controllers' certificates must lead; without any
+	// they are verified as a browser would, by the roots of this machine.
+	RootFiles []string
+}
+
+// Certsrv is how the CA's web pages are read.
+type Certsrv struct {
+	// Credential is used with Kerberos; nil asks anonymously only.
+	Credential *Credential
+	// NTLMOverHTTP lets the credential's password be used in NTLM over plain HTTP, which others in the
+	// network can relay to this very page.
+	NTLMOverHTTP bool
+	// Hosts are the CAs to ask when Active Directory does not tell.
+	Hosts []string
 }
 
 // CollectorSettings overrides a collector's defaults; zero values leave them.
@@ -56,6 +121,9 @@ type Network struct {
 	ReverseProxy string
 	// ConnectTo diverts connections, as curl's option of that name does.
 	ConnectTo []ConnectTo
+	// Directory and Certsrv are internal only.
+	Directory Directory
+	Certsrv   Certsrv
 }
 
 // ConnectTo diverts connections for a host and port to others. An empty Host or Port matches all; an

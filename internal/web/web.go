@@ -104,9 +104,19 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			schedule.Once(r.Context(), o.Scheduler.Walker(), p, time.Now()).Explain(w)
+			o.lookAt(r.Context(), p).Explain(w)
 		}
 	}
+}
+
+// lookAt probes a target now. Where that takes a logon, the last report does while it is fresh: nobody can
+// make the exporter log on by asking for pages.
+func (o Options) lookAt(ctx context.Context, p *schedule.Planned) *schedule.Report {
+	const fresh = 2 // intervals
+	if last := o.Scheduler.Last(p); p.Target.Credentialled() && last != nil && time.Since(last.Ended) < fresh*p.Target.Interval {
+		return last
+	}
+	return schedule.Once(ctx, o.Scheduler.Shared(), p, time.Now())
 }
 
 // Serve answers requests until the context ends, then lets those under way finish. The toolkit's flags

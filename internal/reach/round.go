@@ -1,0 +1,77 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// roundKept is how long a finished look is kept for the other probes of its round, which are due at the
+// same moment but may have to wait for a worker.
+const roundKept = 5 * time.Second
+
+// rounds makes a look once for all probes that need the same one at the same time.
+type rounds[T any] struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	looks  map[string]*look[T]
+	wg     sync.WaitGroup
+}
+
+type look[T any] struct {
+	started time.Time
+	done    chan struct{}
+	result  T // set when done is closed
+}
+
+func newRounds[T any]() *rounds[T] {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &rounds[T]{ctx: ctx, cancel: cancel, looks: map[string]*look[T]{}}
+}
+
+// close ends the looks under way and waits for them.
+func (r *rounds[T]) close() {
+	r.cancel()
+	r.wg.Wait()
+}
+
+// get returns what find finds out, or what it found out for another probe of the round, if that began at
+// due or later. The look ends after budget with what it has; the error is the context's.
+func (r *rounds[T]) get(ctx context.Context, key string, due time.Time, budget time.Duration, find func(context.Context) T) (T, error) {
+	l := r.begin(key, due, budget, find)
+	select {
+	case <-l.done:
+		return l.result, nil
+	case <-ctx.Done():
+		var none T
+		return none, fmt.Errorf("waiting for the probes of the same round: %w", ctx.Err())
+	}
+}
+
+func (r *rounds[T]) begin(key string, due time.Time, budget time.Duration, find func(context.Context) T) *look[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.looks[key]; l != nil && !l.started.Before(due) {
+		return l
+	}
+	l := &look[T]{started: time.Now(), done: make(chan struct{})}
+	r.looks[key] = l
+	r.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(r.ctx, budget)
+		defer cancel()
+		l.result = find(ctx)
+		close(l.done)
+		time.AfterFunc(roundKept, func() { r.forget(key, l) })
+	})
+	return l
+}
+
+func (r *rounds[T]) forget(key string, l *look[T]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.looks[key] == l {
+		delete(r.looks, key)
+	}
+}

@@ -1,0 +1,101 @@
+package reach
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+const maxRootFile = 1 << 20
+
+// controllerTLS is the TLS of a connection to a domain controller over which a password goes. Without
+// roots the controller's certificate is verified as a browser would. With roots it must lead to one of
+// them, and old controllers are met as they are: TLS 1.0, no forward secrecy, SHA-1 signatures.
+func controllerTLS(host string, roots []*x509.Certificate) *tls.Config {
+	if roots == nil {
+		return &tls.Config{ServerName: host}
+	}
+	return &tls.Config{
+		ServerName: host,
+		MinVersion: tls.VersionTLS10, // Windows 2003 and 2008 know nothing newer
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+		},
+		InsecureSkipVerify: true, // crypto/x509 refuses SHA-1; VerifyConnection verifies instead
+		VerifyConnection: func(state tls.ConnectionState) error {
+			return verifyController(state.PeerCertificates, host, roots, time.Now())
+		},
+	}
+}
+
+// errUntrusted marks a certificate that was looked at and not trusted.
+type errUntrusted struct{ detail string }
+
+func (e *errUntrusted) Error() string { return e.detail }
+
+func verifyController(served []*x509.Certificate, host string, roots []*x509.Certificate, now time.Time) error {
+	if len(served) == 0 {
+		return &errUntrusted{"no certificate was served"}
+	}
+	paths := phone.Chain{Served: served, Anchors: roots}.Walk(phone.SHA1TolerantRules(), now)
+	if reason := paths[0].Reason(); reason != phone.Trusted {
+		at := facts.CertificateOf(paths[0].Faults[0].About)
+		return &errUntrusted{fmt.Sprintf("certificate %s: %s", at.Subject, reason)}
+	}
+	switch phone.MatchName(served[0], host) {
+	case phone.NameMismatch, phone.NameShadowed:
+		return &errUntrusted{fmt.Sprintf("certificate %s is for another name than %s", facts.CertificateOf(served[0]).Subject, host)}
+	}
+	return nil
+}
+
+// readRoots reads the certificates of PEM files.
+func readRoots(paths []string) ([]*x509.Certificate, error) {
+	var out []*x509.Certificate
+	for _, path := range paths {
+		certificates, err := readRootFile(path)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, certificates...)
+	}
+	return out, nil
+}
+
+func readRootFile(path string) ([]*x509.Certificate, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxRootFile))
+	if err != nil {
+		return nil, err
+	}
+	var out []*x509.Certificate
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		out = append(out, c)
+	}
+	if out == nil {
+		return nil, errors.New(path + " holds no certificate in PEM")
+	}
+	return out, nil
+}
