@@ -101,11 +101,15 @@ func TestAccepted(t *testing.T) {
 		}
 	}
 	address := netip.MustParseAddrPort
+	reader := &Credential{Name: "reader", Username: `CONTOSO\cx700 reader`, PasswordFile: "testdata/accepted/secrets/reader",
+		AllowedHosts: []string{"*.contoso.com", "dc9.fabrikam.com"}}
+	machine := &Credential{Name: "machine", Username: "cx700$@contoso.com", KeytabFile: "/etc/cx700.keytab",
+		AllowedHosts: []string{"ca01.contoso.com"}}
 	want := &Config{
 		Sites: []*Site{{
 			Name: "2nd_floor.copenhagen-1",
 			Domains: phone.Domains{SIP: "xn--smrrebrd-64af.example", DHCP: "ad.contoso.com",
-				Search: []string{"dk", "xn--strae-oqa.example", "contoso.com"}},
+				Search: []string{"dk", "xn--strae-oqa.example", "contoso.com"}, Logon: "contoso"},
 			Firmware: []phone.Firmware{newest},
 			Networks: []Network{{
 				Name: Internal, Resolvers: []netip.AddrPort{address("127.0.0.1:1053")},
@@ -114,17 +118,21 @@ func TestAccepted(t *testing.T) {
 					{Host: "fd00::1", ToHost: "192.0.2.7"},
 					{},
 				},
+				Directory: Directory{Bind: BindLDAPS, Credential: reader,
+					RootFiles: []string{"testdata/accepted/ca.pem", "/etc/ssl/old.pem"}},
+				Certsrv: Certsrv{Credential: machine, Hosts: []string{"ca01.contoso.com"}},
 			}},
 		}, {
 			Name:     "outside-only",
-			Domains:  phone.Domains{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "contoso.com"},
+			Domains:  phone.Domains{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "contoso.com", Logon: "contoso.com"},
 			Firmware: changed,
 			Networks: []Network{{Name: External, Resolvers: []netip.AddrPort{address("198.51.100.53:53")}}},
 		}},
 		Collectors: map[string]CollectorSettings{
 			"dns": {Interval: time.Second, Timeout: 100 * time.Millisecond},
-			"ntp": {MaxOffset: 24 * time.Hour},
+			"ntp": {MaxOffset: 24 * time.Hour}, "certsrv": {Interval: 10 * time.Minute},
 		},
+		Credentials: map[string]*Credential{"reader": reader, "machine": machine},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -142,6 +150,18 @@ func TestResolvers(t *testing.T) {
 	} {
 		if got, err := parseResolver(text); err != nil || got.String() != want {
 			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+func TestCredentialIsSentToItsHostsOnly(t *testing.T) {
+	c := &Credential{AllowedHosts: []string{"dc01.contoso.com", "*.fabrikam.com"}}
+	for host, want := range map[string]bool{
+		"dc01.contoso.com": true, "dc02.contoso.com": false, "xdc01.contoso.com": false, "dc01.contoso.com.evil.example": false,
+		"dc01.fabrikam.com": true, "a.b.fabrikam.com": true, "fabrikam.com": false, "evilfabrikam.com": false, "": false,
+	} {
+		if got := c.Allows(host); got != want {
+			t.Errorf("%q: %t, want %t", host, got, want)
 		}
 	}
 }
@@ -172,14 +192,15 @@ func TestExamples(t *testing.T) {
 zzzzzzzz: 1
 firmware_profiles: {1.0.0.1: {zzzzzzzz: 1}}
 collectors: {zzzzzzzz: 1, dns: {zzzzzzzz: 1}, ntp: {zzzzzzzz: 1}}
+credentials: {reader: {zzzzzzzz: 1}}
 sites:
   - zzzzzzzz: 1
     dhcp: {zzzzzzzz: 1}
-    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1}, external: {zzzzzzzz: 1}}
+    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
 `))
 	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(places) != 10 {
-		t.Fatalf("%d places with keys, want 10:\n%v", len(places), err)
+	if len(places) != 13 {
+		t.Fatalf("%d places with keys, want 13:\n%v", len(places), err)
 	}
 	for _, p := range places {
 		for key := range strings.SplitSeq(p[1], ", ") {

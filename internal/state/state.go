@@ -96,9 +96,26 @@ func (f *File) parse(content []byte) error {
 	case f.data.Version != version:
 		problem = fmt.Sprintf("of version %d, this exporter knows %d", f.data.Version, version)
 	default:
+		f.fill()
 		return nil
 	}
 	return fmt.Errorf("%s: the state file is %s; restore it, or move it away to begin anew", f.path, problem)
+}
+
+// fill makes the maps that a file may lack.
+func (f *File) fill() {
+	for forest, r := range f.data.Roots {
+		if r == nil {
+			r = &Roots{}
+			f.data.Roots[forest] = r
+		}
+		if r.Seen == nil {
+			r.Seen = map[string]Root{}
+		}
+		if r.Counts == nil {
+			r.Counts = map[Change]int{}
+		}
+	}
 }
 
 // View shows the state; it must not be kept or changed.

@@ -1,0 +1,165 @@
+package state
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	monday  = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	tuesday = monday.AddDate(0, 0, 1)
+)
+
+func opened(t *testing.T, path string) *File {
+	t.Helper()
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestStateOutlivesTheProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	stop := Stop{Since: monday, Reason: "credential_refused", Secret: "stamp"}
+	err := opened(t, path).Update(func(d *Data) bool {
+		d.Stops = map[string]Stop{"reader": stop}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Stop
+	opened(t, path).View(func(d *Data) { got = d.Stops["reader"] })
+	if diff := cmp.Diff(stop, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	if err != nil || len(left) != 1 {
+		t.Errorf("files left: %v, %v", left, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("mode %v, %v: others can read it", info.Mode(), err)
+	}
+}
+
+func TestUnusableFileIsRefusedAndKept(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                        "not the exporter's JSON",
+		"{":                       "not the exporter's JSON",
+		`{"version": 9}`:          "of version 9, this exporter knows 1",
+		`[]`:                      "not the exporter's JSON",
+		`{"version": 1, "roots":`: "move it away to begin anew",
+	} {
+		path := filepath.Join(t.TempDir(), "state.json")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("%q: %v, want %q", content, err, want)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != content {
+			t.Errorf("%q was changed to %q, %v", content, after, err)
+		}
+	}
+}
+
+func TestFileWithHolesIsTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(path, []byte(`{"version": 1, "roots": {"a": null, "b": {}}, "stopped_credentials": null}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := opened(t, path)
+	for _, forest := range []string{"a", "b", "c"} {
+		if _, err := f.ObserveRoots(forest, monday, []Published{{SHA256: "aa"}}); err != nil {
+			t.Error(err)
+		}
+		if _, known := f.FirstSeen(forest, "aa"); !known {
+			t.Errorf("%s: not seen", forest)
+		}
+	}
+}
+
+func TestUnwritableFolderIsToldAtOnce(t *testing.T) {
+	_, err := Open(filepath.Join(t.TempDir(), "none", "state.json"))
+	if err == nil || !strings.Contains(err.Error(), "give the exporter a folder it may write to") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRootsThroughARollOver(t *testing.T) {
+	const forest = "CN=Configuration,DC=contoso,DC=com"
+	path := filepath.Join(t.TempDir(), "state.json")
+	f := opened(t, path)
+	first := Published{SHA256: "aa", Subject: "CN=ContosoCA", Object: "CN=ContosoCA,CN=Certification Authorities"}
+	second := Published{SHA256: "bb", Subject: "CN=ContosoCA", Object: first.Object}
+	other := Published{SHA256: "cc", Subject: "CN=Other", Object: "CN=Other,CN=Certification Authorities"}
+	steps := []struct {
+		name      string
+		published []Published
+		want      []Event
+	}{
+		{"what is there at first is no change", []Published{first}, nil},
+		{"nothing new", []Published{first}, nil},
+		{"renewed in its object", []Published{second},
+			[]Event{{Time: tuesday, Change: Replaced, SHA256: "bb", Before: "aa", Subject: "CN=ContosoCA"}}},
+		{"another one beside it", []Published{second, other},
+			[]Event{{Time: tuesday, Change: Appeared, SHA256: "cc", Subject: "CN=Other"}}},
+		{"emptied", nil, []Event{
+			{Time: tuesday, Change: Gone, SHA256: "bb", Subject: "CN=ContosoCA"},
+			{Time: tuesday, Change: Gone, SHA256: "cc", Subject: "CN=Other"},
+		}},
+		{"still empty", nil, nil},
+		{"healed", []Published{second}, []Event{{Time: tuesday, Change: Appeared, SHA256: "bb", Subject: "CN=ContosoCA"}}},
+	}
+	now := monday
+	for _, s := range steps {
+		got, err := f.ObserveRoots(forest, now, s.published)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(s.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", s.name, diff)
+		}
+		now = tuesday
+		f = opened(t, path) // as if started anew
+	}
+	if since, known := f.FirstSeen(forest, "aa"); !known || !since.Equal(monday) {
+		t.Errorf("aa first seen %v, %t", since, known)
+	}
+	if _, known := f.FirstSeen(forest, "dd"); known {
+		t.Error("dd was never seen")
+	}
+	if diff := cmp.Diff(map[Change]int{Appeared: 2, Replaced: 1, Gone: 2}, f.ChangeCounts(forest)); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	f := opened(t, "")
+	flapping := Published{SHA256: "aa", Object: "CN=A"}
+	const rounds = 2 * maxEvents
+	for i := range rounds {
+		var published []Published
+		if i%2 == 0 {
+			published = []Published{flapping}
+		}
+		if _, err := f.ObserveRoots("forest", monday, published); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.View(func(d *Data) {
+		if n := len(d.Roots["forest"].Events); n != maxEvents {
+			t.Errorf("%d events are kept, want %d", n, maxEvents)
+		}
+	})
+	if n := f.ChangeCounts("forest"); n[Gone]+n[Appeared] != rounds-1 {
+		t.Errorf("counted %v, want %d in all", n, rounds-1)
+	}
+}
