@@ -42,14 +42,6 @@ const (
 	lockedOut       = 0x10
 )
 
-// defaultEncryption is what Samba gives a domain controller's account: RC4
-// and AES. Others have no such attribute.
-const defaultEncryption = "28"
-
-// rc4Encryption is the value of msDS-SupportedEncryptionTypes for RC4 only,
-// [MS-KILE] 2.2.7.
-const rc4Encryption = "4"
-
 // lastSetControl lets the attribute pwdLastSet be set to any moment
 // (DSDB_CONTROL_PASSWORD_BYPASS_LAST_SET_OID of Samba).
 const lastSetControl = "--controls=local_oid:1.3.6.1.4.1.7165.4.3.20:0"
@@ -99,13 +91,9 @@ func unicodePwd(password string) string {
 	return base64.StdEncoding.EncodeToString(text)
 }
 
-// replace is the LDIF that gives an attribute new values, or none.
-func replace(dn, attribute string, values ...string) string {
-	text := "dn: " + dn + "\nchangetype: modify\nreplace: " + attribute + "\n"
-	for _, value := range values {
-		text += attribute + ": " + value + "\n"
-	}
-	return text + "\n"
+// replace is the LDIF that gives an attribute a new value.
+func replace(dn, attribute, value string) string {
+	return fmt.Sprintf("dn: %s\nchangetype: modify\nreplace: %s\n%s: %s\n\n", dn, attribute, attribute, value)
 }
 
 // fileTimeEpoch is the start of Windows' time, in seconds of Unix time.
@@ -162,7 +150,13 @@ func (b *Bed) ExpirePassword(ctx context.Context) error {
 // AgePassword makes the password of Probe as old as given. The domain lets a
 // password live for 42 days.
 func (b *Bed) AgePassword(ctx context.Context, age time.Duration) error {
-	return b.editAccounts(ctx, replace(Probe.dn(), "pwdLastSet", fileTime(time.Now().Add(-age))), lastSetControl)
+	return b.editAccounts(ctx, passwordSet(time.Now().Add(-age)), lastSetControl)
+}
+
+// passwordSet is the LDIF, to be used with lastSetControl, that sets when
+// Probe got its password.
+func passwordSet(t time.Time) string {
+	return replace(Probe.dn(), "pwdLastSet", fileTime(t))
 }
 
 // RequirePasswordChange lets Probe have to change its password at the next
@@ -192,24 +186,14 @@ func passwordLDIF(password string) string {
 		unicodePwd(password) + "\n\n"
 }
 
-// RC4Only lets an account have RC4 as its only Kerberos encryption, as in a
-// domain of Windows 2003. For DCAccount that makes the session key of LDAP
-// RC4, for Probe that of its tickets from the KDC.
-func (b *Bed) RC4Only(ctx context.Context, account Account) error {
-	return b.editAccounts(ctx, replace(account.dn(), "msDS-SupportedEncryptionTypes", rc4Encryption))
-}
-
 // RestoreAccounts undoes all changes of accounts. It gives Probe its
-// password anew, so that keytabs written before are void.
+// password anew: keytabs written before hold an older key version.
 func (b *Bed) RestoreAccounts(ctx context.Context) error {
 	return b.editAccounts(ctx, strings.Join([]string{
 		replace(adBase, "lockoutThreshold", "0"),
 		replace(Probe.dn(), "userAccountControl", strconv.Itoa(normalAccount)),
 		replace(Probe.dn(), "accountExpires", "0"),
 		replace(Probe.dn(), "lockoutTime", "0"),
-		replace(Probe.dn(), "msDS-SupportedEncryptionTypes"),
-		replace(WebAccount.dn(), "msDS-SupportedEncryptionTypes"),
-		replace(DCAccount.dn(), "msDS-SupportedEncryptionTypes", defaultEncryption),
 		passwordLDIF(ProbePassword),
 	}, ""))
 }
@@ -225,9 +209,10 @@ type AccountState struct {
 	Locked bool
 	// BadPasswords counts the wrong passwords since the last good one.
 	BadPasswords int
-	// Logons counts the successful logons.
+	// Logons counts the successful logons by Kerberos: a simple bind is none
+	// to Samba.
 	Logons int
-	// LastLogon is the last successful logon; the zero time means never.
+	// LastLogon is the last of these; the zero time means never.
 	LastLogon time.Time
 	// PasswordExpires is when the password becomes too old.
 	PasswordExpires time.Time

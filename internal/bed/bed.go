@@ -151,6 +151,9 @@ func (b *Bed) bringUp(ctx context.Context) error {
 	if err := b.makeNetwork(ctx); err != nil {
 		return err
 	}
+	if err := b.writeKerberosConfig(); err != nil {
+		return err
+	}
 	steps := []func() error{func() error { return b.startDC(ctx) }}
 	for _, s := range b.bind {
 		steps = append(steps, func() error { return s.first(ctx) })

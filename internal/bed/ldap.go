@@ -9,6 +9,15 @@ import "context"
 type ldapSettings struct {
 	strict bool
 	modern bool
+	rc4    bool
+}
+
+// encryption is the value of "kdc supported enctypes": 0 stands for all.
+func (l ldapSettings) encryption() string {
+	if l.rc4 {
+		return "rc4-hmac"
+	}
+	return "0"
 }
 
 func (l ldapSettings) strongAuth() string {
@@ -30,7 +39,13 @@ func (b *Bed) UseSHA256(ctx context.Context, host Host) error {
 	return b.setLDAP(ctx, host, func(l *ldapSettings) { l.modern = true })
 }
 
-// HealDC undoes RequireStrongAuth, UseSHA256, Pause and Kill. What was
+// UseRC4 restarts the domain controller with a KDC that knows only RC4, as
+// one of Windows 2003 does: every session key is RC4. HealDC undoes it.
+func (b *Bed) UseRC4(ctx context.Context, host Host) error {
+	return b.setLDAP(ctx, host, func(l *ldapSettings) { l.rc4 = true })
+}
+
+// HealDC undoes RequireStrongAuth, UseSHA256, UseRC4, Pause and Kill. What was
 // changed in the directory stays: see RestoreDirectory and RestoreAccounts.
 func (b *Bed) HealDC(ctx context.Context, host Host) error {
 	return b.setLDAP(ctx, host, func(l *ldapSettings) { *l = ldapSettings{} })

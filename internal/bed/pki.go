@@ -128,10 +128,15 @@ func (b *Bed) DeleteObject(ctx context.Context, host Host, object Object) error 
 	return b.editDirectory(ctx, host, "dn: "+object.dn()+"\nchangetype: delete\n\n")
 }
 
-// SetEnrollmentHost replaces the dNSHostName of Enrollment, or drops it when
-// no name is given.
-func (b *Bed) SetEnrollmentHost(ctx context.Context, host Host, names ...string) error {
-	return b.editDirectory(ctx, host, replace(Enrollment.dn(), "dNSHostName", names...))
+// SetEnrollmentHost replaces the dNSHostName of Enrollment.
+func (b *Bed) SetEnrollmentHost(ctx context.Context, host Host, name string) error {
+	return b.editDirectory(ctx, host, replace(Enrollment.dn(), "dNSHostName", name))
+}
+
+// DropEnrollmentHost deletes the dNSHostName of Enrollment.
+func (b *Bed) DropEnrollmentHost(ctx context.Context, host Host) error {
+	return b.editDirectory(ctx, host,
+		"dn: "+Enrollment.dn()+"\nchangetype: modify\ndelete: dNSHostName\n\n")
 }
 
 // RestoreDirectory undoes all changes of objects on every domain controller.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // adRecords are the company's records in the domain's zone.
@@ -47,6 +48,8 @@ const smbConf = `[global]
 	tls certfile = %[1]s/certificates/%[4]s
 	tls cafile = %[1]s/certificates/root.pem
 	ldap server require strong auth = %[5]s
+	old password allowed period = 0
+	kdc supported enctypes = %[6]s
 [sysvol]
 	path = %[1]s/state/sysvol
 	read only = No
@@ -92,7 +95,7 @@ func (s *dcServer) certificates() string {
 // configure writes the domain controller's configuration.
 func (s *dcServer) configure() error {
 	text := fmt.Sprintf(smbConf, s.dir, address(s.host),
-		keyFile(s.host), leafFile(s.host, s.ldap.modern), s.ldap.strongAuth())
+		keyFile(s.host), leafFile(s.host, s.ldap.modern), s.ldap.strongAuth(), s.ldap.encryption())
 	return os.WriteFile(filepath.Join(s.dir, smbConfFile), []byte(text), 0o600)
 }
 
@@ -113,7 +116,7 @@ func (s *dcServer) first(ctx context.Context) error {
 		return err
 	}
 	// The cached domain may be older than a password may get.
-	if err := s.edit(ctx, replace(Probe.dn(), "pwdLastSet", "-1")); err != nil {
+	if err := s.edit(ctx, passwordSet(time.Now()), lastSetControl); err != nil {
 		return err
 	}
 	return s.start(ctx)
