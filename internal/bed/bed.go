@@ -19,10 +19,13 @@ import (
 type Host string
 
 // The machines of the bed. Monitor stands on both segments; Pool, Edge and
-// ReverseProxy are addresses without a server behind them.
+// ReverseProxy are addresses without a server behind them, and so is DC2
+// until AddSecondDC.
 const (
 	Monitor      Host = "monitor"
 	DC           Host = "dc01"
+	DC2          Host = "dc02"
+	CA           Host = "ca01"
 	DNSInside    Host = "dns-in"
 	DNSInside2   Host = "dns-in2"
 	DNSOutside   Host = "dns-out"
@@ -54,7 +57,8 @@ type Bed struct {
 	dir     string
 	prefix  string
 	spawner *spawner
-	dc      *server
+	dc      *dcServer
+	dc2     *dcServer
 	bind    map[Host]*bindServer
 	chrony  map[Host]*chronyServer
 	close   func() error
@@ -65,8 +69,8 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"chronyc", "chronyd", "cp", "curl", "dig", "ip", "named", "nsupdate",
-		"rndc", "samba", "samba-tool", "unshare",
+		"chronyc", "chronyd", "cp", "curl", "dig", "ip", "ldbmodify", "ldbsearch",
+		"named", "nsupdate", "rndc", "samba", "samba-tool", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
 			missing = append(missing, "program "+tool)
@@ -122,7 +126,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 		spawner: newSpawner(),
 	}
 	b.close = sync.OnceValue(b.shutdown)
-	b.dc = b.newDC()
+	b.dc, b.dc2 = b.newDC(DC), b.newDC(DC2)
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	if err := b.bringUp(ctx); err != nil {
@@ -145,6 +149,9 @@ func nextNumber(ctx context.Context) (int, error) {
 // bringUp does the fallible part of Start.
 func (b *Bed) bringUp(ctx context.Context) error {
 	if err := b.makeNetwork(ctx); err != nil {
+		return err
+	}
+	if err := b.writeKerberosConfig(); err != nil {
 		return err
 	}
 	steps := []func() error{func() error { return b.startDC(ctx) }}
@@ -194,7 +201,7 @@ func (b *Bed) shutdown() error {
 
 // servers lists every host that runs a server.
 func (b *Bed) servers() []*server {
-	list := []*server{b.dc}
+	list := []*server{b.dc.server, b.dc2.server}
 	for _, s := range b.bind {
 		list = append(list, s.server)
 	}

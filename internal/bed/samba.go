@@ -4,35 +4,24 @@ package bed
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
-
-// adZone is the zone that the domain controller serves.
-const adZone = "contoso.com"
-
-// provisioning is how the domain is made; a change of it makes a new one.
-var provisioning = []string{
-	"domain", "provision",
-	"--realm=CONTOSO.COM", "--domain=CONTOSO", "--server-role=dc",
-	"--host-name=dc01", "--host-ip=" + insideNet + "10",
-	"--dns-backend=SAMBA_INTERNAL", "--adminpass=Passw0rd-of-the-bed",
-	"--option=interfaces=lo",
-}
 
 // adRecords are the company's records in the domain's zone.
 var adRecords = []struct{ name, data string }{
 	{"pool01", insideNet + "81"},
 	{"ucupdates-r2", insideNet + "81"},
 	{"ntp01", insideNet + "20"},
+	{"ca01", insideNet + "15"},
 }
 
-// smbConf is the domain controller's configuration. One process does it all,
+// smbConf is a domain controller's configuration. One process does it all,
 // so that stopping it makes the whole controller silent; winbindd is left
 // out because its socket's place on the machine cannot be moved.
 const smbConf = `[global]
@@ -45,6 +34,7 @@ const smbConf = `[global]
 	bind interfaces only = yes
 	allow dns updates = nonsecure
 	dns forwarder =
+	log level = 1 auth_json_audit:4
 	private dir = %[1]s/private
 	state directory = %[1]s/state
 	cache directory = %[1]s/cache
@@ -53,6 +43,13 @@ const smbConf = `[global]
 	ncalrpc dir = %[1]s/ncalrpc
 	binddns dir = %[1]s/bind-dns
 	log file = %[1]s/log
+	tls enabled = yes
+	tls keyfile = %[1]s/certificates/%[3]s
+	tls certfile = %[1]s/certificates/%[4]s
+	tls cafile = %[1]s/certificates/root.pem
+	ldap server require strong auth = %[5]s
+	old password allowed period = 0
+	kdc supported enctypes = %[6]s
 [sysvol]
 	path = %[1]s/state/sysvol
 	read only = No
@@ -61,84 +58,120 @@ const smbConf = `[global]
 	read only = No
 `
 
-func (b *Bed) newDC() *server {
-	s := b.newServer(DC)
+// smbConfFile is the configuration's name in the domain controller's directory.
+const smbConfFile = "smb.conf"
+
+// dcServer is a domain controller.
+type dcServer struct {
+	*server
+	ldap ldapSettings
+}
+
+func (b *Bed) newDC(host Host) *dcServer {
+	s := &dcServer{server: b.newServer(host)}
 	s.command = func() (env, argv []string) {
 		env = []string{"KRB5_CONFIG=" + filepath.Join(s.dir, "private", "krb5.conf")}
 		return env, []string{
-			"samba", "-s", filepath.Join(s.dir, "smb.conf"), "-F", "--no-process-group",
+			"samba", "-s", filepath.Join(s.dir, smbConfFile), "-F", "--no-process-group",
 			"-M", "single", "--debug-stdout",
 		}
 	}
 	s.ready = func(ctx context.Context) error {
-		return b.expect(ctx, DC, "dc01."+adZone, "A", "NOERROR", address(DC))
+		return b.expect(ctx, host, "dc01."+adZone, "A", "NOERROR", address(DC))
 	}
 	return s
 }
 
-// startDC starts the domain controller from a copy of the cached domain and
-// adds the company's records.
-func (b *Bed) startDC(ctx context.Context) error {
-	domain, err := provisioned(ctx)
+// domain is where the domain controller keeps its files.
+func (s *dcServer) domain() domain {
+	return domain(s.dir)
+}
+
+// certificates is where the domain controller keeps its certificates.
+func (s *dcServer) certificates() string {
+	return filepath.Join(s.dir, certificatesDir)
+}
+
+// configure writes the domain controller's configuration.
+func (s *dcServer) configure() error {
+	text := fmt.Sprintf(smbConf, s.dir, address(s.host),
+		keyFile(s.host), leafFile(s.host, s.ldap.modern), s.ldap.strongAuth(), s.ldap.encryption())
+	return os.WriteFile(filepath.Join(s.dir, smbConfFile), []byte(text), 0o600)
+}
+
+// first starts the domain controller from a copy of the cached domain.
+func (s *dcServer) first(ctx context.Context) error {
+	cached, err := provisioned(ctx)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.RemoveAll(b.dc.dir), os.MkdirAll(b.dir, 0o700)); err != nil {
+	if err := errors.Join(os.RemoveAll(s.dir), os.MkdirAll(s.bed.dir, 0o700)); err != nil {
 		return err
 	}
-	if _, err := output(exec.CommandContext(ctx, locate("cp"), "-a", domain, b.dc.dir)); err != nil {
+	if _, err := output(exec.CommandContext(ctx, locate("cp"), "-a", string(cached), s.dir)); err != nil {
 		return err
 	}
-	conf := fmt.Sprintf(smbConf, b.dc.dir, address(DC))
-	if err := os.WriteFile(filepath.Join(b.dc.dir, "smb.conf"), []byte(conf), 0o600); err != nil {
+	s.ldap = ldapSettings{}
+	if err := s.configure(); err != nil {
 		return err
 	}
+	// The cached domain may be older than a password may get.
+	if err := s.edit(ctx, passwordSet(time.Now()), lastSetControl); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
+
+// discard forgets the domain controller, which must not run.
+func (s *dcServer) discard() error {
+	return os.RemoveAll(s.dir)
+}
+
+// edit changes the domain controller's directory by LDIF, live.
+func (s *dcServer) edit(ctx context.Context, ldif string, options ...string) error {
+	_, err := s.domain().database(ctx, smbConfFile, "ldbmodify", ldif, options...)
+	return err
+}
+
+// startDC starts the first domain controller and adds the company's records.
+func (b *Bed) startDC(ctx context.Context) error {
 	b.dc.mu.Lock()
 	defer b.dc.mu.Unlock()
-	if err := b.dc.start(ctx); err != nil {
+	if err := b.dc.first(ctx); err != nil {
 		return err
 	}
 	var lines []string
 	for _, r := range adRecords {
 		lines = append(lines, fmt.Sprintf("update add %s 900 A %s", adName(r.name), r.data))
 	}
-	return b.updateAD(ctx, lines...)
+	return b.updateAD(ctx, adZone, lines...)
 }
 
-// provisioned returns the directory of a fresh domain, and makes it when
-// this user has none of this Samba version and provisioning yet.
-func provisioned(ctx context.Context) (string, error) {
-	version, err := output(exec.CommandContext(ctx, locate("samba"), "--version"))
-	if err != nil {
-		return "", err
+// domainController finds the domain controller of a host, which must have
+// been started once.
+func (b *Bed) domainController(host Host) (*dcServer, error) {
+	for _, s := range b.domainControllers() {
+		if s.host == host {
+			return s, nil
+		}
 	}
-	parent, err := os.UserCacheDir()
-	if err != nil {
-		parent = os.TempDir()
+	return nil, fmt.Errorf("bed: %q is no domain controller, or was not added", host)
+}
+
+// domainControllers lists the domain controllers that were started once.
+func (b *Bed) domainControllers() []*dcServer {
+	var list []*dcServer
+	for _, s := range []*dcServer{b.dc, b.dc2} {
+		if _, err := os.Stat(filepath.Join(s.dir, smbConfFile)); err == nil {
+			list = append(list, s)
+		}
 	}
-	parent = filepath.Join(parent, "cx700-bed")
-	key := sha256.Sum256([]byte(version + strings.Join(provisioning, "\n")))
-	domain := filepath.Join(parent, fmt.Sprintf("domain-%x", key[:8]))
-	if _, err := os.Stat(domain); err == nil {
-		return domain, nil
-	}
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return "", err
-	}
-	fresh, err := os.MkdirTemp(parent, "new-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(fresh) }()
-	args := append(provisioning, "--targetdir="+fresh)
-	if _, err := output(exec.CommandContext(ctx, locate("samba-tool"), args...)); err != nil {
-		return "", err
-	}
-	// Another process may have been faster; its domain is as good.
-	if err := os.Rename(fresh, domain); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	return domain, nil
+	return list
+}
+
+// fullName is a host's name in the domain, without the final dot.
+func fullName(host Host) string {
+	return string(host) + "." + adZone
 }
 
 // adName makes a name in the domain's zone absolute.
@@ -150,11 +183,20 @@ func adName(name string) string {
 	return name + "." + adZone + "."
 }
 
+// adZoneOf is the zone of an absolute name: the locator's records have a
+// zone of their own.
+func adZoneOf(name string) string {
+	if locator := "_msdcs." + adZone; strings.HasSuffix("."+name, "."+locator+".") {
+		return locator
+	}
+	return adZone
+}
+
 // updateAD sends a dynamic update to the domain controller.
-func (b *Bed) updateAD(ctx context.Context, lines ...string) error {
+func (b *Bed) updateAD(ctx context.Context, zone string, lines ...string) error {
 	cmd := b.Command(ctx, DC, "nsupdate", "-t", "10")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("server %s\nzone %s\n%s\nsend\n",
-		address(DC), adZone, strings.Join(lines, "\n")))
+		address(DC), zone, strings.Join(lines, "\n")))
 	_, err := output(cmd)
 	return err
 }
@@ -162,7 +204,8 @@ func (b *Bed) updateAD(ctx context.Context, lines ...string) error {
 // AddADRecord adds a record to the domain's zone contoso.com. The name is
 // relative to the zone or in it; data is as in a zone file.
 func (b *Bed) AddADRecord(ctx context.Context, name, recordType, data string) error {
-	err := b.updateAD(ctx, fmt.Sprintf("update add %s 900 %s %s", adName(name), recordType, data))
+	name = adName(name)
+	err := b.updateAD(ctx, adZoneOf(name), fmt.Sprintf("update add %s 900 %s %s", name, recordType, data))
 	if err != nil {
 		return err
 	}
@@ -172,7 +215,8 @@ func (b *Bed) AddADRecord(ctx context.Context, name, recordType, data string) er
 // DeleteADRecord removes a record from the domain's zone contoso.com; empty
 // data removes all records of that name and type.
 func (b *Bed) DeleteADRecord(ctx context.Context, name, recordType, data string) error {
-	err := b.updateAD(ctx, fmt.Sprintf("update delete %s %s %s", adName(name), recordType, data))
+	name = adName(name)
+	err := b.updateAD(ctx, adZoneOf(name), fmt.Sprintf("update delete %s %s %s", name, recordType, data))
 	if err != nil {
 		return err
 	}
