@@ -236,6 +236,10 @@ func (s *session) readPublished(ctx context.Context, c *controller, out *facts.C
 	for _, e := range authorities {
 		out.Authorities = append(out.Authorities, authorityOf(e))
 	}
+	order := append(facts.Containers(), facts.OtherContainer)
+	slices.SortStableFunc(out.Authorities, func(a, b facts.AuthorityObject) int {
+		return slices.Index(order, a.Container) - slices.Index(order, b.Container)
+	})
 	for _, e := range services {
 		out.Services = append(out.Services, facts.EnrolmentService{
 			DN: printable(e.DN), Name: printable(e.GetAttributeValue("cn")), Host: hostOf(e.GetAttributeValue("dNSHostName")),

@@ -134,18 +134,14 @@ func dialProblem(address netip.AddrPort, err error) *Problem {
 }
 
 func tlsProblem(address netip.AddrPort, err error) *Problem {
-	var untrusted *errUntrusted
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
+	text := err.Error()
 	switch {
-	case errors.As(err, &untrusted), errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid),
-		strings.Contains(err.Error(), "x509: "): // StartTLS of go-ldap keeps the text only
-		return problem(facts.TLSUntrusted, "%s: %v", address, err)
+	case strings.Contains(text, untrustedMark), strings.Contains(text, "x509: "):
+		return problem(facts.TLSUntrusted, "%s: %s", address, printable(text))
 	case TimedOut(err):
 		return problem(facts.ControllerSilent, "%s: TLS: %v", address, err)
 	default:
-		return problem(facts.TLSFailed, "%s: TLS: %v", address, err)
+		return problem(facts.TLSFailed, "%s: TLS: %s", address, printable(text))
 	}
 }
 

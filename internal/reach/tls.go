@@ -39,23 +39,26 @@ func controllerTLS(host string, roots []*x509.Certificate) *tls.Config {
 	}
 }
 
-// errUntrusted marks a certificate that was looked at and not trusted.
-type errUntrusted struct{ detail string }
+// untrustedMark begins the error of a certificate that was looked at and not trusted: go-ldap's StartTLS
+// hands on no more than the text of an error.
+const untrustedMark = "certificate not trusted: "
 
-func (e *errUntrusted) Error() string { return e.detail }
+func untrusted(format string, args ...any) error {
+	return fmt.Errorf(untrustedMark+format, args...)
+}
 
 func verifyController(served []*x509.Certificate, host string, roots []*x509.Certificate, now time.Time) error {
 	if len(served) == 0 {
-		return &errUntrusted{"no certificate was served"}
+		return untrusted("none was served")
 	}
 	paths := phone.Chain{Served: served, Anchors: roots}.Walk(phone.SHA1TolerantRules(), now)
 	if reason := paths[0].Reason(); reason != phone.Trusted {
 		at := facts.CertificateOf(paths[0].Faults[0].About)
-		return &errUntrusted{fmt.Sprintf("certificate %s: %s", at.Subject, reason)}
+		return untrusted("%s: %s", at.Subject, reason)
 	}
 	switch phone.MatchName(served[0], host) {
 	case phone.NameMismatch, phone.NameShadowed:
-		return &errUntrusted{fmt.Sprintf("certificate %s is for another name than %s", facts.CertificateOf(served[0]).Subject, host)}
+		return untrusted("%s is for another name than %s", facts.CertificateOf(served[0]).Subject, host)
 	}
 	return nil
 }
