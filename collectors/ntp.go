@@ -113,14 +113,18 @@ func timeServers(t *Target, view nameView) []facts.TimeServer {
 // askTime asks one server, a second time when it stays silent, lest a lost packet be a finding.
 func askTime(ctx context.Context, env *Env, s *facts.TimeServer) {
 	options := ntp.QueryOptions{
-		Timeout: ntpAttemptTimeout,
 		Dialer: func(_, address string) (net.Conn, error) {
 			return env.Dial(ctx, "udp", address)
 		},
 	}
 	var r *ntp.Response
 	var err error
-	for range ntpAttempts {
+	for left := ntpAttempts; left > 0; left-- {
+		// The library puts this in the place of the deadline that Dial has set.
+		options.Timeout = ntpAttemptTimeout
+		if deadline, ok := ctx.Deadline(); ok {
+			options.Timeout = min(options.Timeout, time.Until(deadline)/time.Duration(left))
+		}
 		r, err = ntp.QueryWithOptions(s.Address.String(), options)
 		if err == nil || !reach.TimedOut(err) || ctx.Err() != nil {
 			break
