@@ -201,7 +201,7 @@ func judgeTime(t *Target, seen *facts.Time) []*Failure {
 func judgeTimeOrder(t *Target, view nameView, order phone.TimeOrder, servers []facts.TimeServer, who string, found findings) {
 	sources := t.Domains.TimeSources(order, view.find)
 	for _, source := range sources {
-		if len(source.Addresses) == 0 {
+		if len(source.Addresses) == 0 && view.settled(source.Host, phone.A) {
 			found.add(reasonTimeUnreachable, source.Host+" has no address")
 		}
 		if judgeTimeSource(t, source, servers, who, found) {
