@@ -1,7 +1,6 @@
 package collectors
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +37,8 @@ var (
 		"A time server's clock less the exporter's; absent when it does not answer or is unsynchronised.",
 		`abs(cx700_ntp_offset_seconds) > 60`, "network", "target", "server")
 	descStratum = metric.NewGauge("cx700_ntp_stratum",
-		"A time server's stratum; 16 is unsynchronised, 0 a kiss-o'-death.",
-		`cx700_ntp_stratum >= 16`, "network", "target", "server")
+		"A time server's stratum; 16 and 0 are unsynchronised, or 0 a kiss-o'-death.",
+		`cx700_ntp_stratum >= 16 or cx700_ntp_stratum == 0`, "network", "target", "server")
 	descRootDistance = metric.NewGauge("cx700_ntp_root_distance_seconds",
 		"By how much a time server's clock may be wrong at most, by its own account and the round trip.",
 		`cx700_ntp_root_distance_seconds > 1`, "network", "target", "server")
@@ -137,9 +136,8 @@ func askTime(ctx context.Context, env *Env, s *facts.TimeServer) {
 	}
 	s.Offset, s.RoundTrip, s.RootDistance = r.ClockOffset, r.RTT, r.RootDistance
 	s.Stratum, s.Leap = r.Stratum, uint8(r.Leap)
-	if r.IsKissOfDeath() {
-		s.KissCode = cmp.Or(strings.ToValidUTF8(r.KissCode, "?"), "none")
-	}
+	// Stratum 0 without a code is no kiss: chronyd answers so when it has no time itself.
+	s.KissCode = r.KissCode
 }
 
 func emitNTP(env *Env, servers []facts.TimeServer) {
@@ -161,7 +159,8 @@ func emitNTP(env *Env, servers []facts.TimeServer) {
 	}
 }
 
-// serverReason tells why a server gives no time; nil when it gives some, be it right or wrong.
+// serverReason tells why a server gives no time; nil when it gives some, be it right or wrong. The
+// codes INIT and STEP say that a server is not synchronised yet (RFC 5905 section 7.4).
 func serverReason(s facts.TimeServer) *Reason {
 	switch {
 	case s.Closed:
@@ -170,9 +169,9 @@ func serverReason(s facts.TimeServer) *Reason {
 		return reasonTimeMalformed
 	case s.Err != "":
 		return reasonTimeSilent
-	case s.KissCode != "":
+	case s.KissCode != "" && s.KissCode != "INIT" && s.KissCode != "STEP":
 		return reasonTimeKiss
-	case s.Leap == uint8(ntp.LeapNotInSync) || s.Stratum >= 16:
+	case s.Leap == uint8(ntp.LeapNotInSync) || s.Stratum == 0 || s.Stratum >= 16:
 		return reasonTimeUnsynchronised
 	default:
 		return nil
