@@ -1,7 +1,6 @@
 package collectors
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +37,8 @@ var (
 		"A time server's clock less the exporter's; absent when it does not answer or is unsynchronised.",
 		`abs(cx700_ntp_offset_seconds) > 60`, "network", "target", "server")
 	descStratum = metric.NewGauge("cx700_ntp_stratum",
-		"A time server's stratum; 16 is unsynchronised, 0 a kiss-o'-death.",
-		`cx700_ntp_stratum >= 16`, "network", "target", "server")
+		"A time server's stratum; 16 and 0 are unsynchronised, or 0 a kiss-o'-death.",
+		`cx700_ntp_stratum >= 16 or cx700_ntp_stratum == 0`, "network", "target", "server")
 	descRootDistance = metric.NewGauge("cx700_ntp_root_distance_seconds",
 		"By how much a time server's clock may be wrong at most, by its own account and the round trip.",
 		`cx700_ntp_root_distance_seconds > 1`, "network", "target", "server")
@@ -113,14 +112,18 @@ func timeServers(t *Target, view nameView) []facts.TimeServer {
 // askTime asks one server, a second time when it stays silent, lest a lost packet be a finding.
 func askTime(ctx context.Context, env *Env, s *facts.TimeServer) {
 	options := ntp.QueryOptions{
-		Timeout: ntpAttemptTimeout,
 		Dialer: func(_, address string) (net.Conn, error) {
 			return env.Dial(ctx, "udp", address)
 		},
 	}
 	var r *ntp.Response
 	var err error
-	for range ntpAttempts {
+	for left := ntpAttempts; left > 0; left-- {
+		// The library puts this in the place of the deadline that Dial has set.
+		options.Timeout = ntpAttemptTimeout
+		if deadline, ok := ctx.Deadline(); ok {
+			options.Timeout = min(options.Timeout, time.Until(deadline)/time.Duration(left))
+		}
 		r, err = ntp.QueryWithOptions(s.Address.String(), options)
 		if err == nil || !reach.TimedOut(err) || ctx.Err() != nil {
 			break
@@ -133,9 +136,8 @@ func askTime(ctx context.Context, env *Env, s *facts.TimeServer) {
 	}
 	s.Offset, s.RoundTrip, s.RootDistance = r.ClockOffset, r.RTT, r.RootDistance
 	s.Stratum, s.Leap = r.Stratum, uint8(r.Leap)
-	if r.IsKissOfDeath() {
-		s.KissCode = cmp.Or(strings.ToValidUTF8(r.KissCode, "?"), "none")
-	}
+	// Stratum 0 without a code is no kiss: chronyd answers so when it has no time itself.
+	s.KissCode = r.KissCode
 }
 
 func emitNTP(env *Env, servers []facts.TimeServer) {
@@ -157,7 +159,8 @@ func emitNTP(env *Env, servers []facts.TimeServer) {
 	}
 }
 
-// serverReason tells why a server gives no time; nil when it gives some, be it right or wrong.
+// serverReason tells why a server gives no time; nil when it gives some, be it right or wrong. The
+// codes INIT and STEP say that a server is not synchronised yet (RFC 5905 section 7.4).
 func serverReason(s facts.TimeServer) *Reason {
 	switch {
 	case s.Closed:
@@ -166,9 +169,9 @@ func serverReason(s facts.TimeServer) *Reason {
 		return reasonTimeMalformed
 	case s.Err != "":
 		return reasonTimeSilent
-	case s.KissCode != "":
+	case s.KissCode != "" && s.KissCode != "INIT" && s.KissCode != "STEP":
 		return reasonTimeKiss
-	case s.Leap == uint8(ntp.LeapNotInSync) || s.Stratum >= 16:
+	case s.Leap == uint8(ntp.LeapNotInSync) || s.Stratum == 0 || s.Stratum >= 16:
 		return reasonTimeUnsynchronised
 	default:
 		return nil
@@ -197,7 +200,7 @@ func judgeTime(t *Target, seen *facts.Time) []*Failure {
 func judgeTimeOrder(t *Target, view nameView, order phone.TimeOrder, servers []facts.TimeServer, who string, found findings) {
 	sources := t.Domains.TimeSources(order, view.find)
 	for _, source := range sources {
-		if len(source.Addresses) == 0 {
+		if len(source.Addresses) == 0 && view.settled(source.Host, phone.A) {
 			found.add(reasonTimeUnreachable, source.Host+" has no address")
 		}
 		if judgeTimeSource(t, source, servers, who, found) {

@@ -54,7 +54,7 @@ var (
 	}
 	reasonTimeUnsynchronised = &Reason{
 		Name: "time_unsynchronised", Effect: Degrades,
-		Means:   "a time server answers that it has no valid time itself (leap indicator 3 or stratum 16)",
+		Means:   "a time server answers that it has no valid time itself (leap indicator 3, stratum 0 or 16)",
 		Screen:  "nothing while another source gives time",
 		Mend:    "give that server a source: chronyc sources, or w32tm /query /status and w32tm /resync",
 		AtPhone: "nothing", ResetHurts: true,

@@ -19,6 +19,9 @@ const (
 	// unanswered, so that a lost packet is no finding.
 	attemptTimeout = 2 * time.Second
 	attempts       = 2
+	// attemptShare is which part of the time that is left one attempt may take at most, so that a few
+	// names that hang leave time for the others, however short the probe's timeout is.
+	attemptShare = 4
 	// maxRecords bounds what is kept of one answer.
 	maxRecords = 64
 	// udpBuffer is larger than the 512 bytes a resolver may send us, to be lenient with those that
@@ -72,7 +75,11 @@ func (w Way) askUDP(ctx context.Context, resolver netip.AddrPort, m *dns.Msg) (a
 var errOtherQuestion = errors.New("the answer is to another question")
 
 func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPort, m *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	timeout := attemptTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline)/attemptShare)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := w.Dial(ctx, network, resolver.String())
 	if err != nil {

@@ -91,7 +91,7 @@ func (w *Walker) forget(key string, s *sharedWalk) {
 	}
 }
 
-// walk asks all resolvers side by side and each of them one question after the other, as a phone does.
+// walk asks all resolvers side by side and each of them one question after the other.
 func (w Way) walk(ctx context.Context, d phone.Domains) *facts.Names {
 	names := &facts.Names{Started: time.Now(), Walks: make([]facts.Walk, len(w.Resolvers))}
 	random := fmt.Sprintf("cx700-%08x", rand.Uint32())
@@ -116,20 +116,27 @@ type asker struct {
 	silent   int // questions in a row without an answer
 }
 
+// walk asks the names as they are before any of them with a suffix. A phone asks for each name with its
+// suffixes at once; but where the DHCP domain's servers hang, that would use up the time for the names
+// of the SIP domain, which a phone reaches in the end.
 func (a *asker) walk(d phone.Domains, random string) {
-	suffixes := d.Suffixes()
+	var absent []phone.Question
 	for _, q := range d.Questions() {
 		l := a.ask(q.Name, q.Type)
-		for _, suffix := range suffixes {
-			if !q.Suffixed || l.Outcome == facts.Answered || !l.Outcome.Settled() {
-				break
-			}
-			l = a.ask(q.Name+"."+suffix, q.Type)
+		if q.Suffixed && l.Outcome.Settled() && l.Outcome != facts.Answered {
+			absent = append(absent, q)
 		}
 	}
-	for _, target := range a.targets() {
-		a.ask(target, phone.A)
+	a.askTargets()
+	for _, q := range absent {
+		for _, suffix := range d.Suffixes() {
+			l := a.ask(q.Name+"."+suffix, q.Type)
+			if l.Outcome == facts.Answered || !l.Outcome.Settled() {
+				break
+			}
+		}
 	}
+	a.askTargets()
 	zones := slices.Compact([]string{d.DHCP, d.SIP})
 	for _, zone := range zones {
 		if zone != "" {
@@ -157,6 +164,13 @@ func (a *asker) ask(name string, t phone.RecordType) facts.Lookup {
 	}
 	a.lookups = append(a.lookups, l)
 	return l
+}
+
+// askTargets resolves the hosts to which the SRV records seen so far point.
+func (a *asker) askTargets() {
+	for _, target := range a.targets() {
+		a.ask(target, phone.A)
+	}
 }
 
 // targets returns the hosts to which SRV records point and that were not asked for yet.

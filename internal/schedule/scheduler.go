@@ -163,6 +163,23 @@ func (s *Scheduler) Swap(plan *Plan) {
 	for _, j := range old {
 		j.wait()
 	}
+	s.forget(old, plan)
+}
+
+// forget removes the histograms of networks and collectors of which the plan has no target any more.
+func (s *Scheduler) forget(old map[string]*job, plan *Plan) {
+	labels := func(p *Planned) [2]string { return [...]string{string(p.Target.Network), p.Target.Collector} }
+	gone := map[[2]string]bool{}
+	for _, j := range old {
+		gone[labels(j.planned.Load())] = true
+	}
+	for _, p := range plan.Jobs {
+		delete(gone, labels(p))
+	}
+	for l := range gone {
+		s.duration.DeleteLabelValues(l[0], l[1])
+		s.queue.DeleteLabelValues(l[0], l[1])
+	}
 }
 
 func newJob(key string, first time.Time) *job {
