@@ -125,11 +125,11 @@ type exporter struct {
 }
 
 // serve starts the program and waits until it listens.
-func (r *rig) serve(t *testing.T, file string) *exporter {
+func (r *rig) serve(t *testing.T, file string, flags ...string) *exporter {
 	t.Helper()
 	e := &exporter{rig: r, file: file, log: &lockedBuffer{}, ended: make(chan struct{})}
 	e.cmd = r.Command(context.WithoutCancel(t.Context()), bed.Monitor, r.binary,
-		"serve", "--config.file="+file, "--web.listen-address=127.0.0.1:0")
+		append([]string{"serve", "--config.file=" + file, "--web.listen-address=127.0.0.1:0"}, flags...)...)
 	e.cmd.Stderr = e.log
 	must(t, e.cmd.Start())
 	go func() {

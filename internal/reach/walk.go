@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// walkKept is how long a finished walk is kept for the other probes of its round, which are due at
-	// the same moment but may have to wait for a worker.
-	walkKept = 5 * time.Second
 	// givenUp is after how many silent questions in a row a resolver is not asked any more.
 	givenUp = 2
 	// maxTargets bounds how many SRV targets one walk resolves.
@@ -25,70 +22,19 @@ const (
 
 // Walker makes the phone's walk through the names: once for all probes that need the same one at the
 // same time.
-type Walker struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	mu     sync.Mutex
-	walks  map[string]*sharedWalk
-	wg     sync.WaitGroup
-}
-
-type sharedWalk struct {
-	started time.Time
-	done    chan struct{}
-	names   *facts.Names // set when done is closed
-}
+type Walker struct{ rounds *rounds[*facts.Names] }
 
 // NewWalker returns a Walker; Close ends it.
-func NewWalker() *Walker {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Walker{ctx: ctx, cancel: cancel, walks: map[string]*sharedWalk{}}
-}
+func NewWalker() *Walker { return &Walker{newRounds[*facts.Names]()} }
 
 // Close ends the walks under way and waits for them.
-func (w *Walker) Close() {
-	w.cancel()
-	w.wg.Wait()
-}
+func (w *Walker) Close() { w.rounds.close() }
 
 // Walk asks every name of the phone at every resolver, or returns the walk that another probe of the
 // round began, if it did so at due or later. The walk ends after budget with what it has; the error is
 // the context's.
 func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, due time.Time, budget time.Duration) (*facts.Names, error) {
-	s := w.start(way, d, due, budget)
-	select {
-	case <-s.done:
-		return s.names, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for the names: %w", ctx.Err())
-	}
-}
-
-func (w *Walker) start(way Way, d phone.Domains, due time.Time, budget time.Duration) *sharedWalk {
-	key := fmt.Sprint(way, d)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s := w.walks[key]; s != nil && !s.started.Before(due) {
-		return s
-	}
-	s := &sharedWalk{started: time.Now(), done: make(chan struct{})}
-	w.walks[key] = s
-	w.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(w.ctx, budget)
-		defer cancel()
-		s.names = way.walk(ctx, d)
-		close(s.done)
-		time.AfterFunc(walkKept, func() { w.forget(key, s) })
-	})
-	return s
-}
-
-func (w *Walker) forget(key string, s *sharedWalk) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.walks[key] == s {
-		delete(w.walks, key)
-	}
+	return w.rounds.get(ctx, fmt.Sprint(way, d), due, budget, func(ctx context.Context) *facts.Names { return way.walk(ctx, d) })
 }
 
 // walk asks all resolvers side by side and each of them one question after the other.
