@@ -64,6 +64,15 @@ const (
 	CredentialUnusable ControllerProblem = "credential_unusable"
 )
 
+// ControllerProblems lists every problem.
+func ControllerProblems() []ControllerProblem {
+	return []ControllerProblem{
+		NoAddress, ControllerUnreachable, ControllerSilent, ControllerMalformed, SearchFailed, SearchTooLarge, BindFailed,
+		TLSUntrusted, TLSFailed, StrongAuthRequired, KerberosRC4, KerberosPrincipal, KerberosClock, KerberosUnavailable,
+		CredentialRefused, AccountDisabled, AccountLocked, AccountExpired, AccountRevoked, PasswordExpired, CredentialUnusable,
+	}
+}
+
 // Controller is one domain controller.
 type Controller struct {
 	Host string

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -238,10 +239,10 @@ func (s *session) networkProblem(err error) *Problem {
 	switch {
 	case cause != nil && TimedOut(cause), strings.Contains(err.Error(), "timed out"), TimedOut(err):
 		return problem(facts.ControllerSilent, "%s: no answer in time", s.address)
+	case errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET):
+		return problem(facts.ControllerMalformed, "%s: it closed the connection", s.address)
 	case cause != nil && Unreachable(cause):
 		return problem(facts.ControllerUnreachable, "%s: %v", s.address, cause)
-	case errors.Is(cause, io.EOF):
-		return problem(facts.ControllerMalformed, "%s: it closed the connection", s.address)
 	default:
 		return problem(facts.ControllerMalformed, "%s: %s", s.address, printable(err.Error()))
 	}
