@@ -59,6 +59,7 @@ type Bed struct {
 	spawner *spawner
 	dc      *dcServer
 	dc2     *dcServer
+	web     *webServer
 	bind    map[Host]*bindServer
 	chrony  map[Host]*chronyServer
 	close   func() error
@@ -69,8 +70,8 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"chronyc", "chronyd", "cp", "curl", "dig", "ip", "ldbmodify", "ldbsearch",
-		"named", "nsupdate", "rndc", "samba", "samba-tool", "unshare",
+		"apache2", "chronyc", "chronyd", "cp", "curl", "dig", "ip", "ldbmodify", "ldbsearch",
+		"named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
 			missing = append(missing, "program "+tool)
@@ -78,6 +79,9 @@ func Missing() []string {
 	}
 	if faketimeLibrary() == "" {
 		missing = append(missing, "libfaketime")
+	}
+	if apacheModules() == "" {
+		missing = append(missing, "Apache's mod_auth_gssapi")
 	}
 	if os.Geteuid() != 0 {
 		return append(missing, "root")
@@ -127,6 +131,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	}
 	b.close = sync.OnceValue(b.shutdown)
 	b.dc, b.dc2 = b.newDC(DC), b.newDC(DC2)
+	b.web = b.newWeb()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	if err := b.bringUp(ctx); err != nil {
@@ -154,7 +159,13 @@ func (b *Bed) bringUp(ctx context.Context) error {
 	if err := b.writeKerberosConfig(); err != nil {
 		return err
 	}
-	steps := []func() error{func() error { return b.startDC(ctx) }}
+	if _, err := provisioned(ctx); err != nil {
+		return err
+	}
+	steps := []func() error{
+		func() error { return b.startDC(ctx) },
+		func() error { return b.web.first(ctx) },
+	}
 	for _, s := range b.bind {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
@@ -201,7 +212,7 @@ func (b *Bed) shutdown() error {
 
 // servers lists every host that runs a server.
 func (b *Bed) servers() []*server {
-	list := []*server{b.dc.server, b.dc2.server}
+	list := []*server{b.dc.server, b.dc2.server, b.web.server}
 	for _, s := range b.bind {
 		list = append(list, s.server)
 	}

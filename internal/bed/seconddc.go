@@ -10,7 +10,8 @@ const locatorName = "_ldap._tcp.dc._msdcs." + adZone
 // AddSecondDC starts a second domain controller, dc02.contoso.com, and adds
 // its records to the domain's zone. It is a fresh copy of the domain: nothing
 // is replicated between the two, so that they can differ. Changes of objects
-// name the controller; changes of accounts are made on both.
+// name the controller; changes of accounts are made on both. Its rootDSE says
+// that it is dc01.contoso.com.
 func (b *Bed) AddSecondDC(ctx context.Context) error {
 	err := b.control(DC2, func(s *server) error {
 		s.kill()
