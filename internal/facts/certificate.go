@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"crypto/dsa" //nolint:staticcheck // old directories may hold such keys; they are only named
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -29,7 +28,7 @@ type Certificate struct {
 	// Serial is in hexadecimal.
 	Serial              string
 	NotBefore, NotAfter time.Time
-	// KeyType is RSA, ECDSA, Ed25519, DSA or unknown.
+	// KeyType is RSA, ECDSA, Ed25519 or unknown.
 	KeyType string
 	// KeyBits is 0 for an unknown type.
 	KeyBits int
@@ -80,8 +79,6 @@ func keyOf(c *x509.Certificate) (keyType string, bits int) {
 		return "ECDSA", key.Curve.Params().BitSize
 	case ed25519.PublicKey:
 		return "Ed25519", len(key) * 8
-	case *dsa.PublicKey:
-		return "DSA", key.P.BitLen()
 	default:
 		return "unknown", 0
 	}

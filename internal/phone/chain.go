@@ -158,7 +158,7 @@ func (c Chain) Walk(rules ChainRules, at time.Time) []Path {
 	}
 	w := walk{Chain: c}
 	w.Served = distinct(c.Served)
-	leaf := w.Served[:1:1]
+	leaf := w.Served[:1]
 	if slices.ContainsFunc(c.Anchors, leaf[0].Equal) {
 		w.add(leaf, true, nil)
 	}
@@ -179,7 +179,7 @@ type walk struct {
 }
 
 func (w *walk) add(path []*x509.Certificate, anchored bool, faults []Fault) {
-	w.paths = append(w.paths, Path{Certificates: path, Anchored: anchored, Faults: slices.Clip(faults)})
+	w.paths = append(w.paths, Path{Certificates: path, Anchored: anchored, Faults: faults})
 }
 
 // extend goes on from a path to every issuer of its last certificate. Faults are those of links that
@@ -311,7 +311,7 @@ func (r ChainRules) key(c *x509.Certificate) ChainReason {
 		return UnsupportedKey
 	case !ok:
 		return Trusted
-	case r.MinKeyBits > 0 && key.N.BitLen() < r.MinKeyBits:
+	case key.N.BitLen() < r.MinKeyBits:
 		return KeyTooShort
 	case r.MaxKeyBits > 0 && key.N.BitLen() > r.MaxKeyBits:
 		return KeyTooLong

@@ -260,6 +260,8 @@ func algorithmChains(m *maker) []chainCase {
 	pss := m.make("leaf", root2048, signedBy(x509.SHA256WithRSAPSS))
 	ecRoot := m.make("EC#ecdsa", nil, ca, signedBy(x509.ECDSAWithSHA256))
 	ec := m.make("leaf", ecRoot, signedBy(x509.ECDSAWithSHA256))
+	forged := *ec.Certificate
+	forged.RawTBSCertificate = root.RawTBSCertificate
 	edLeaf := m.make("leaf#ed25519", root)
 	held := func(leaf, anchor *made) Chain { return Chain{Served: list(leaf), Anchors: list(anchor)} }
 	return []chainCase{
@@ -272,6 +274,9 @@ func algorithmChains(m *maker) []chainCase {
 		{name: "MD5 link refused", chain: held(md5, root), rules: modern(), path: "leaf [Root]", want: WeakLink, about: md5},
 		{name: "MD5 anchor", chain: held(leaf, md5Root), rules: modern(), path: "leaf [Root]", want: Trusted},
 		{name: "MD2 link", chain: held(md2, root), path: "leaf [Root]", want: WeakLink, about: md2},
+		{name: "MD2 link to an unknown root", chain: Chain{Served: list(md2, root)}, path: "leaf Root", want: UnknownRoot, about: root,
+			others: []ChainReason{WeakLink}},
+		{name: "forged ECDSA", chain: held(&made{Certificate: &forged}, ecRoot), rules: modern(), path: "leaf", want: UnknownRoot},
 		{name: "MD2 anchor of version 1", chain: held(leaf, md2Root), path: "leaf [Root]", want: Trusted},
 		{name: "PSS", chain: held(pss, root2048), rules: newPhone(), path: "leaf [Root]", want: UnsupportedKey, about: pss},
 		{name: "PSS today", chain: held(pss, root2048), rules: modern(), path: "leaf [Root]", want: Trusted},
@@ -297,6 +302,8 @@ func keyChains(m *maker) []chainCase {
 			path: "leaf [Root]", want: KeyTooShort, about: leaf, others: []ChainReason{KeyTooShort}},
 		{name: "1000 bits cannot verify", chain: Chain{Served: list(underShort), Anchors: list(short)},
 			path: "leaf [Short]", want: KeyTooShort, about: short},
+		{name: "1000 bits told once", chain: Chain{Served: list(underShort), Anchors: list(short)}, rules: modern(),
+			path: "leaf [Short]", want: KeyTooShort, about: short},
 		{name: "1000 bits at the server verify nothing", chain: Chain{Served: list(shortLeaf), Anchors: list(root)},
 			path: "leaf [Root]", want: Trusted},
 		{name: "1000 bits at the server today", chain: Chain{Served: list(shortLeaf), Anchors: list(root)}, rules: modern(),
@@ -320,6 +327,7 @@ func authorityChains(m *maker) []chainCase {
 	rolled := m.make("Root#new", root, ca)
 	client := m.make("leaf", root, extUsage(x509.ExtKeyUsageClientAuth))
 	clientSub := m.make("Sub", root, ca, extUsage(x509.ExtKeyUsageEmailProtection))
+	strange := m.make("leaf", root, func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} })
 	critical, constrainedSub := m.make("leaf", root, unknownExtension(true)), m.make("Sub", root, ca, constrained)
 	return []chainCase{
 		{name: "version 1 anchor", chain: Chain{Served: list(leaf), Anchors: list(m.make("Root", nil, version1))}, path: "leaf [Root]", want: Trusted},
@@ -341,6 +349,12 @@ func authorityChains(m *maker) []chainCase {
 		{name: "certificate for clients", chain: Chain{Served: list(client), Anchors: list(root)}, path: "leaf [Root]", want: WrongUsage, about: client},
 		{name: "server gated cryptography", path: "leaf [Root]", want: Trusted, chain: Chain{Anchors: list(root),
 			Served: list(m.make("leaf", root, extUsage(x509.ExtKeyUsageNetscapeServerGatedCrypto)))}},
+		{name: "certificate for servers and clients", path: "leaf [Root]", want: Trusted, chain: Chain{Anchors: list(root),
+			Served: list(m.make("leaf", root, extUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)))}},
+		{name: "certificate for something unknown", chain: Chain{Served: list(strange), Anchors: list(root)},
+			path: "leaf [Root]", want: WrongUsage, about: strange},
+		{name: "anchor for mail", chain: Chain{Served: list(leaf), Anchors: list(m.make("Root", nil, ca, extUsage(x509.ExtKeyUsageEmailProtection)))},
+			path: "leaf [Root]", want: Trusted},
 		{name: "intermediate for mail", chain: under(clientSub), path: "leaf Sub [Root]", want: WrongUsage, about: clientSub},
 		{name: "unknown critical extension", chain: Chain{Served: list(critical), Anchors: list(root)}, path: "leaf [Root]",
 			want: CriticalExtension, about: critical},
@@ -355,6 +369,7 @@ func crossedChains(m *maker) []chainCase {
 	aByB, bByA := m.make("A", b, ca), m.make("B", a, ca)
 	oldA, oldAByB := m.make("A", nil, ca, lives(2005, 2009)), m.make("A", b, ca, lives(2005, 2009))
 	leaf := m.make("leaf", a)
+	x, y := m.make("X", a, ca), m.make("Y", a, ca)
 	deep := []*made{m.make("D0", nil, ca)}
 	for range maxDepth {
 		deep = append(deep, m.make("D"+string(rune('0'+len(deep))), deep[len(deep)-1], ca))
@@ -370,6 +385,13 @@ func crossedChains(m *maker) []chainCase {
 		{name: "both anchored: the short way of equal end", chain: Chain{Served: list(leaf, aByB), Anchors: list(b, a)},
 			path: "leaf [A]", want: Trusted},
 		{name: "the furthest of two lost paths", chain: Chain{Served: list(leaf, a, aByB, bByA)}, path: "leaf A B", want: UnknownRoot, about: bByA},
+		{name: "fewer faults before a later end", chain: Chain{Served: list(leaf, m.make("A", b, ca, signedBy(x509.SHA256WithRSA))),
+			Anchors: list(m.make("B", nil, ca, signedBy(x509.SHA256WithRSA)), m.make("A", nil, ca, lives(2005, 2009)))},
+			path: "leaf [A]", want: LinkExpired},
+		{name: "the short way of equal end", path: "leaf X [A]", want: Trusted, chain: Chain{Anchors: list(a),
+			Served: list(m.make("leaf", x), m.make("X", y, ca), y, x)}},
+		{name: "the furthest path in spite of its faults", path: "leaf A B", want: UnknownRoot, about: b, others: []ChainReason{LinkExpired},
+			chain: Chain{Served: list(leaf, a, oldAByB, b)}},
 		{name: "eight certificates", chain: Chain{Served: list(deep[1:]...), Anchors: list(deep[8])},
 			path: "D7 D6 D5 D4 D3 D2 D1 [D0]", want: Trusted},
 		{name: "nine certificates", chain: Chain{Served: list(deep...), Anchors: list(deep[8])},
