@@ -30,10 +30,15 @@ func (o *office) writeTo(b *strings.Builder) {
           - "%s:53:%s"
           - "%s:53:%s"
           - "%s:123:%s"
+          - "%s:389:%s"
+          - "%s:636:%s"
+          - "%s:80:%s"
           - "::127.0.0.1:9"
 `, o.name, first, second, first, second,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
-		insideAddress(o.index, 20), o.clocks[insideClock].address)
+		insideAddress(o.index, 20), o.clocks[insideClock].address,
+		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,
+		insideAddress(o.index, 15), o.certsrv.address)
 	fmt.Fprintf(b, `      external:
         resolvers: [%s]
         reverse_proxy: ocsrp.fabrikam.com
