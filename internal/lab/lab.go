@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ const MaxSites = 1000
 // Lab is a running company.
 type Lab struct {
 	offices []*office
+	folder  string // for the files that the site file names
 	closing sync.Once
 	closed  error // what closing met
 }
@@ -48,7 +50,14 @@ func Start(n int) (*Lab, error) {
 		return nil, err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
-	l := &Lab{}
+	folder, err := os.MkdirTemp("", "cx700-lab-")
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{folder: folder}
+	if err := l.writeFiles(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	for i := range n {
 		o := &office{name: fmt.Sprintf("branch-%03d", i+1), index: i, active: map[string]bool{}}
 		if i == 0 {
@@ -81,14 +90,14 @@ func (o *office) start(config *tls.Config) (err error) {
 	return err
 }
 
-// Close stops every server and waits for it. Closing again does nothing more.
+// Close stops every server, waits for it, and removes the files that the site file names. Closing again does nothing more.
 func (l *Lab) Close() error {
 	l.closing.Do(func() {
 		var errs []error
 		for _, o := range l.offices {
 			errs = append(errs, o.close())
 		}
-		l.closed = errors.Join(errs...)
+		l.closed = errors.Join(append(errs, os.RemoveAll(l.folder))...)
 	})
 	return l.closed
 }

@@ -1,9 +1,14 @@
 package lab
 
 import (
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"go.yaml.in/yaml/v3"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -139,6 +145,44 @@ func TestSiteFile(t *testing.T) {
 	}
 	if got := strings.Count(file, `- "::127.0.0.1:9"`); got != 4 {
 		t.Errorf("%d entries that keep the rest on loopback, want one for each of 4 networks", got)
+	}
+}
+
+func TestSiteFileNamesFiles(t *testing.T) {
+	l, err := Start(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var file struct {
+		Credentials map[string]struct {
+			PasswordFile string `yaml:"password_file"`
+		}
+		Sites []struct {
+			Networks map[string]struct{ Directory struct{ Roots []string } }
+		}
+	}
+	if err := yaml.Unmarshal(l.SiteFile(), &file); err != nil {
+		t.Fatal(err)
+	}
+	passwordFile := file.Credentials["lab-reader"].PasswordFile
+	rootFile := file.Sites[0].Networks["internal"].Directory.Roots[0]
+	password, err := os.ReadFile(passwordFile)
+	if err != nil || strings.TrimSpace(string(password)) != accountPassword {
+		t.Errorf("password file: %q, %v", password, err)
+	}
+	root, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Error(err)
+	}
+	if block, _ := pem.Decode(root); block == nil || string(block.Bytes) != rootCertificate {
+		t.Errorf("the file with the root holds %q", root)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(passwordFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder outlives the lab: %v", err)
 	}
 }
 
