@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -39,6 +40,10 @@ func Faults() []Fault {
 }
 
 func faultTable() []fault {
+	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults())
+}
+
+func nameFaults() []fault {
 	dnsInside := func(name, text string, apply func(*state), reasons ...string) fault {
 		return fault{Fault{Name: name, Network: "internal", Collector: "dns", Reasons: reasons, Text: text}, apply}
 	}
@@ -48,9 +53,6 @@ func faultTable() []fault {
 	blind := func(f fault) fault {
 		f.Also = map[string][]string{"ntp": {"time_names_unanswered"}}
 		return f
-	}
-	ntp := func(name, text string, apply func(*state), reasons ...string) fault {
-		return fault{Fault{Name: name, Network: "internal", Collector: "ntp", Reasons: reasons, Text: text}, apply}
 	}
 	return []fault{
 		dnsInside("srv_dropped", "SRV _sipinternaltls._tcp is gone", drops(sipInternalSRV), "srv_missing"),
@@ -73,6 +75,14 @@ func faultTable() []fault {
 		dnsInside("dns_long_answer", "answers need TCP, which works: nothing is wrong", resolversDo(truncatesUDP)),
 		dnsOutside("external_srv_dropped", "SRV _sip._tls is gone outside", dropsOutside(sipExternalSRV), "srv_missing"),
 		dnsOutside("reverse_proxy_dropped", "the reverse proxy's name is gone outside", dropsOutside(reverseProxyName), "reverse_proxy_missing"),
+	}
+}
+
+func clockFaults() []fault {
+	ntp := func(name, text string, apply func(*state), reasons ...string) fault {
+		return fault{Fault{Name: name, Network: "internal", Collector: "ntp", Reasons: reasons, Text: text}, apply}
+	}
+	return []fault{
 		ntp("ntp_off", "the time server is seven minutes ahead", clockIs(insideClock, clockState{offset: farOff}), "time_off"),
 		ntp("ntp_unsynchronised", "the time server has lost its source", clockIs(insideClock, clockState{mode: unsynchronised}),
 			"time_unavailable", "time_unsynchronised"),
@@ -115,6 +125,30 @@ func lies(s *state) {
 	wrong := netip.AddrFrom4([4]byte{192, 0, 2, 66})
 	for _, name := range []string{sipName, poolName} {
 		s.resolvers[inside2].records[name] = []dns.RR{a(name, wrong)}
+	}
+}
+
+// moved leads names to an address where nothing listens, as if their server were down.
+func moved(names ...string) func(*state) {
+	nobody := netip.AddrFrom4([4]byte{192, 0, 2, 13})
+	return func(s *state) {
+		for _, n := range names {
+			dropsAddress(n)(s)
+			for _, i := range []int{inside1, inside2} {
+				s.resolvers[i].records[n] = append(s.resolvers[i].records[n], a(n, nobody))
+			}
+		}
+	}
+}
+
+// dropsAddress deletes the A records of a name and leaves the rest, as a zone's name needs it.
+func dropsAddress(name string) func(*state) {
+	return func(s *state) {
+		for _, i := range []int{inside1, inside2} {
+			s.resolvers[i].records[name] = slices.DeleteFunc(s.resolvers[i].records[name], func(rr dns.RR) bool {
+				return rr.Header().Rrtype == dns.TypeA
+			})
+		}
 	}
 }
 

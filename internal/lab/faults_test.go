@@ -15,6 +15,7 @@ func questions() [][2]string {
 	return [][2]string{
 		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName},
 		{"SRV", sipInternalSRV}, {"SRV", sipExternalSRV}, {"SRV", ntpSRV},
+		{"A", dhcpDomain}, {"A", controllerName}, {"SRV", controllerSRV}, {"A", caName},
 		{"A", "made-up.contoso.com."}, {"SRV", "made-up.contoso.com."}, {"A", "made-up.fabrikam.com."},
 	}
 }
@@ -41,6 +42,10 @@ func look(t *testing.T, o *office) map[string]string {
 	for i, server := range [clocks]string{insideClock: "clock inside", outsideClock: "clock outside"} {
 		note(server, func() string { return askTime(t, o.clocks[i]) })
 	}
+	for what, search := range searches() {
+		note("dc "+what, func() string { return askDirectory(t, o.controller, search) })
+	}
+	note("certsrv", func() string { return askCertsrv(t, o.certsrv) })
 	wg.Wait()
 	return seen
 }
@@ -82,7 +87,39 @@ func effects() map[string]map[string]string {
 		"ntp_kiss":            {"clock inside": "kiss RATE"},
 		"ntp_garbage":         {"clock inside": "garbage"},
 		"external_ntp_silent": {"clock outside": "silence"},
+
+		"ad_ca_empty":   {"dc certificates": "AIA empty, Certification Authorities empty, Public Key Services empty"},
+		"ad_ca_garbage": {"dc certificates": "AIA unparsable, Certification Authorities unparsable, Public Key Services unparsable"},
+		"ad_ca_hidden":  {"dc certificates": "AIA hidden, Certification Authorities hidden, Public Key Services hidden"},
+		"ad_ca_wrong": {"dc certificates": "AIA Another ContosoCA, Certification Authorities Another ContosoCA, " +
+			"Public Key Services Another ContosoCA"},
+		"ad_ca_gone":          {"dc certificates": "nothing"},
+		"ad_no_enrolment":     {"dc enrolment": "nothing"},
+		"dc_down":             merged(both("A "+dhcpDomain, "192.0.2.13"), both("A "+controllerName, "192.0.2.13"), map[string]string{"dc ": "closed"}),
+		"dc_silent":           {"dc ": "silence"},
+		"dc_garbage":          {"dc ": "garbage"},
+		"dc_srv_dropped":      both("SRV "+controllerSRV, "NXDOMAIN"),
+		"ad_domain_a_dropped": both("A "+dhcpDomain, "NODATA"),
+		"ad_bind_refused":     {"dc ": "data 52e"},
+		"ad_account_disabled": {"dc ": "data 533"},
+		"ad_referral":         {"dc ": "referral"},
+		"ad_endless":          {"dc ": "endless"},
+
+		"certsrv_404":       {"certsrv": "404"},
+		"certsrv_html":      {"certsrv": "200 text/html"},
+		"certsrv_down":      both("A "+caName, "192.0.2.13"),
+		"certsrv_anonymous": {"certsrv": "200 application/x-pkcs7-certificates"},
+		"certsrv_https":     {"certsrv": "302 https://ca01.contoso.com/certsrv/certnew.p7b?ReqID=CACert&Renewal=-1&Enc=b64"},
+		"ca_name_dropped":   both("A "+caName, "NXDOMAIN"),
 	}
+}
+
+func merged(all ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
 }
 
 func expected(healthy, changes map[string]string) map[string]string {

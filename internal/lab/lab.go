@@ -1,22 +1,26 @@
 // Package lab plays the guide's company on loopback: Contoso's resolvers and time servers, inside and
-// outside, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
-// for demonstrations and fast tests; it is no proof that real servers behave like it.
+// outside, its domain controller and its CA's web pages, speaking real protocols on real sockets, with
+// faults to set and heal while it runs. It is for demonstrations and fast tests; it is no proof that
+// real servers behave like it.
 package lab
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// MaxSites is how many sites a lab may have; each takes five pairs of sockets.
+// MaxSites is how many sites a lab may have; each takes eleven sockets.
 const MaxSites = 1000
 
 // Lab is a running company.
 type Lab struct {
 	offices []*office
+	folder  string // for the files that the site file names
 	closing sync.Once
 	closed  error // what closing met
 }
@@ -30,8 +34,10 @@ type office struct {
 	active map[string]bool // faults by name
 	state  atomic.Pointer[state]
 
-	resolvers [resolvers]*resolver
-	clocks    [clocks]*clock
+	resolvers  [resolvers]*resolver
+	clocks     [clocks]*clock
+	controller *controller
+	certsrv    *certsrv
 }
 
 // Start starts a company with n sites. Close ends it.
@@ -39,7 +45,19 @@ func Start(n int) (*Lab, error) {
 	if n < 1 || n > MaxSites {
 		return nil, fmt.Errorf("a lab with %d sites: write 1 to %d", n, MaxSites)
 	}
-	l := &Lab{}
+	certificate, err := tls.X509KeyPair(controllerCertificate, controllerKey)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	folder, err := os.MkdirTemp("", "cx700-lab-")
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{folder: folder}
+	if err := l.writeFiles(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	for i := range n {
 		o := &office{name: fmt.Sprintf("branch-%03d", i+1), index: i, active: map[string]bool{}}
 		if i == 0 {
@@ -47,14 +65,14 @@ func Start(n int) (*Lab, error) {
 		}
 		o.rebuild()
 		l.offices = append(l.offices, o)
-		if err := o.start(); err != nil {
+		if err := o.start(config); err != nil {
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
 	return l, nil
 }
 
-func (o *office) start() (err error) {
+func (o *office) start(config *tls.Config) (err error) {
 	for i := range o.resolvers {
 		if o.resolvers[i], err = startResolver(func() *resolverState { return &o.state.Load().resolvers[i] }); err != nil {
 			return err
@@ -65,17 +83,21 @@ func (o *office) start() (err error) {
 			return err
 		}
 	}
-	return nil
+	if o.controller, err = startController(config, func() *directoryState { return &o.state.Load().directory }); err != nil {
+		return err
+	}
+	o.certsrv, err = startCertsrv(func() certsrvMode { return o.state.Load().certsrv })
+	return err
 }
 
-// Close stops every server and waits for it. Closing again does nothing more.
+// Close stops every server, waits for it, and removes the files that the site file names. Closing again does nothing more.
 func (l *Lab) Close() error {
 	l.closing.Do(func() {
 		var errs []error
 		for _, o := range l.offices {
 			errs = append(errs, o.close())
 		}
-		l.closed = errors.Join(errs...)
+		l.closed = errors.Join(append(errs, os.RemoveAll(l.folder))...)
 	})
 	return l.closed
 }
@@ -91,6 +113,12 @@ func (o *office) close() error {
 		if c != nil {
 			errs = append(errs, c.close())
 		}
+	}
+	if o.controller != nil {
+		errs = append(errs, o.controller.close())
+	}
+	if o.certsrv != nil {
+		errs = append(errs, o.certsrv.close())
 	}
 	return errors.Join(errs...)
 }

@@ -1,14 +1,25 @@
 package lab
 
 import (
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"runtime"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
+	"go.yaml.in/yaml/v3"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func started(t *testing.T, n int) *Lab {
 	t.Helper()
@@ -59,28 +70,45 @@ func TestStartsQuickly(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	before := runtime.NumGoroutine()
+	existing := goleak.IgnoreCurrent()
 	l, err := Start(20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A connection that is left open must not keep the lab from closing.
-	conn, err := net.Dial("tcp", l.offices[0].resolvers[inside1].address.String())
-	if err != nil {
-		t.Fatal(err)
+	// Connections that are left open must not keep the lab from closing.
+	o := l.offices[0]
+	for _, address := range []netip.AddrPort{
+		o.resolvers[inside1].address, o.controller.address, o.controller.secure, o.certsrv.address,
+	} {
+		conn, err := net.Dial("tcp", address.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
 	}
-	defer conn.Close()
 	for range 2 {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines before, %d after", before, after)
+	goleak.VerifyNone(t, existing)
+}
+
+func BenchmarkStart(b *testing.B) {
+	for _, sites := range []int{1, 100, MaxSites} {
+		b.Run(strconv.Itoa(sites), func(b *testing.B) {
+			for b.Loop() {
+				l, err := Start(sites)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := l.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
 	}
 }
 
@@ -105,6 +133,9 @@ func TestSiteFile(t *testing.T) {
 		fmt.Sprintf(`          - "10.70.1.5:53:%s"`, o.resolvers[inside1].address),
 		fmt.Sprintf(`          - "10.70.1.6:53:%s"`, o.resolvers[inside2].address),
 		fmt.Sprintf(`          - "10.70.1.20:123:%s"`, o.clocks[insideClock].address),
+		fmt.Sprintf(`          - "10.70.1.10:389:%s"`, o.controller.address),
+		fmt.Sprintf(`          - "10.70.1.10:636:%s"`, o.controller.secure),
+		fmt.Sprintf(`          - "10.70.1.15:80:%s"`, o.certsrv.address),
 		fmt.Sprintf(`          - "198.18.0.2:53:%s"`, o.resolvers[outside].address),
 		fmt.Sprintf(`          - "203.0.113.20:123:%s"`, o.clocks[outsideClock].address),
 	} {
@@ -114,6 +145,44 @@ func TestSiteFile(t *testing.T) {
 	}
 	if got := strings.Count(file, `- "::127.0.0.1:9"`); got != 4 {
 		t.Errorf("%d entries that keep the rest on loopback, want one for each of 4 networks", got)
+	}
+}
+
+func TestSiteFileNamesFiles(t *testing.T) {
+	l, err := Start(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var file struct {
+		Credentials map[string]struct {
+			PasswordFile string `yaml:"password_file"`
+		}
+		Sites []struct {
+			Networks map[string]struct{ Directory struct{ Roots []string } }
+		}
+	}
+	if err := yaml.Unmarshal(l.SiteFile(), &file); err != nil {
+		t.Fatal(err)
+	}
+	passwordFile := file.Credentials["lab-reader"].PasswordFile
+	rootFile := file.Sites[0].Networks["internal"].Directory.Roots[0]
+	password, err := os.ReadFile(passwordFile)
+	if err != nil || strings.TrimSpace(string(password)) != accountPassword {
+		t.Errorf("password file: %q, %v", password, err)
+	}
+	root, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Error(err)
+	}
+	if block, _ := pem.Decode(root); block == nil || string(block.Bytes) != rootCertificate {
+		t.Errorf("the file with the root holds %q", root)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(passwordFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder outlives the lab: %v", err)
 	}
 }
 

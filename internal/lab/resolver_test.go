@@ -78,6 +78,11 @@ func TestHealthyNames(t *testing.T) {
 		{"ucupdates-r2.contoso.com.", "A", "10.70.1.81"},
 		{"ntp01.contoso.com.", "A", "10.70.1.20"},
 		{"time.windows.com.", "A", "10.70.1.20"},
+		{"contoso.com.", "A", "10.70.1.10"},
+		{"dc01.contoso.com.", "A", "10.70.1.10"},
+		{"_ldap._tcp.dc._msdcs.contoso.com.", "SRV", "0 0 389 dc01.contoso.com."},
+		{"_ldap._tcp.dc._msdcs.fabrikam.com.", "SRV", "NXDOMAIN"},
+		{"ca01.contoso.com.", "A", "10.70.1.15"},
 		{"sip.fabrikam.com.", "SRV", "NODATA"},
 		{"_tcp.fabrikam.com.", "A", "NODATA"},
 		{"_sip._tls.fabrikam.com.", "SRV", "NXDOMAIN"},
@@ -95,6 +100,8 @@ func TestHealthyNames(t *testing.T) {
 		{"_ntp._udp.fabrikam.com.", "SRV", "0 0 123 time.windows.com."},
 		{"time.windows.com.", "A", "203.0.113.20"},
 		{"_sipinternaltls._tcp.fabrikam.com.", "SRV", "NXDOMAIN"},
+		{"dc01.contoso.com.", "A", "NXDOMAIN"},
+		{"_ldap._tcp.dc._msdcs.contoso.com.", "SRV", "NXDOMAIN"},
 		{"pool01.contoso.com.", "A", "NXDOMAIN"},
 	}
 	for i, rows := range [resolvers][]row{inside1: insideRows, inside2: insideRows, outside: outsideRows} {

@@ -1,8 +1,12 @@
 package lab
 
 import (
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -10,14 +14,32 @@ import (
 // company's; connect_to leads each to its socket, and everything else to a closed port of loopback.
 func (l *Lab) SiteFile() []byte {
 	var b strings.Builder
-	b.WriteString("sites:\n")
+	fmt.Fprintf(&b, `credentials:
+  lab-reader:
+    username: %s
+    password_file: %q
+    allowed_hosts: ["*.contoso.com"]
+sites:
+`, accountUPN, l.passwordFile())
 	for _, o := range l.offices {
-		o.writeTo(&b)
+		o.writeTo(&b, l.rootFile())
 	}
 	return []byte(b.String())
 }
 
-func (o *office) writeTo(b *strings.Builder) {
+func (l *Lab) passwordFile() string { return filepath.Join(l.folder, "password") }
+func (l *Lab) rootFile() string     { return filepath.Join(l.folder, "root.pem") }
+
+// writeFiles writes the files that the site file names.
+func (l *Lab) writeFiles() error {
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(rootCertificate)})
+	return errors.Join(
+		os.WriteFile(l.passwordFile(), []byte(accountPassword+"\n"), 0o600),
+		os.WriteFile(l.rootFile(), root, 0o600),
+	)
+}
+
+func (o *office) writeTo(b *strings.Builder, rootFile string) {
 	first, second := insideAddress(o.index, 5), insideAddress(o.index, 6)
 	fmt.Fprintf(b, `  - name: %s
     sip_domain: fabrikam.com
@@ -26,14 +48,20 @@ func (o *office) writeTo(b *strings.Builder) {
     networks:
       internal:
         resolvers: [%s, %s]
+        directory: {credential: lab-reader, bind: ldaps, roots: [%q]}
         connect_to:
           - "%s:53:%s"
           - "%s:53:%s"
           - "%s:123:%s"
+          - "%s:389:%s"
+          - "%s:636:%s"
+          - "%s:80:%s"
           - "::127.0.0.1:9"
-`, o.name, first, second, first, second,
+`, o.name, first, second, first, second, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
-		insideAddress(o.index, 20), o.clocks[insideClock].address)
+		insideAddress(o.index, 20), o.clocks[insideClock].address,
+		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,
+		insideAddress(o.index, 15), o.certsrv.address)
 	fmt.Fprintf(b, `      external:
         resolvers: [%s]
         reverse_proxy: ocsrp.fabrikam.com

@@ -33,6 +33,9 @@ const (
 	updateName       = "ucupdates-r2.contoso.com."
 	poolName         = "pool01.contoso.com."
 	ntpName          = "ntp01.contoso.com."
+	controllerName   = "dc01.contoso.com."
+	controllerSRV    = "_ldap._tcp.dc._msdcs.contoso.com."
+	caName           = "ca01.contoso.com."
 	windowsTimeName  = "time.windows.com."
 	dhcpDomain       = "contoso.com."
 	sipDomain        = "fabrikam.com."
@@ -41,6 +44,7 @@ const (
 	sipTLSPort = 5061
 	tlsPort    = 443
 	ntpPort    = 123
+	ldapPort   = 389
 	ttl        = 60
 )
 
@@ -48,6 +52,8 @@ const (
 type state struct {
 	resolvers [resolvers]resolverState
 	clocks    [clocks]clockState
+	directory directoryState
+	certsrv   certsrvMode
 }
 
 type resolverMode int
@@ -87,12 +93,13 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{}
+	s := &state{directory: healthyDirectory()}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),
 			srv(sipInternalSRV, sipTLSPort, poolName), srv(ntpSRV, ntpPort, ntpName),
 			a(poolName, at(81)), a(updateName, at(81)), a(ntpName, at(20)), a(windowsTimeName, at(20)),
+			a(dhcpDomain, at(10)), a(controllerName, at(10)), srv(controllerSRV, ldapPort, controllerName), a(caName, at(15)),
 		)
 	}
 	s.resolvers[outside].records = zone(

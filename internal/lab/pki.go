@@ -1,0 +1,21 @@
+package lab
+
+import _ "embed"
+
+//go:generate go run ./pki pki
+
+// What the lab's CA has issued, made once by the command in pki; nothing of it is secret.
+var (
+	// rootCertificate and otherRootCertificate are DER, as cACertificate holds them.
+	//go:embed pki/root.cer
+	rootCertificate string
+	//go:embed pki/other.cer
+	otherRootCertificate string
+	//go:embed pki/dc01.pem
+	controllerCertificate []byte
+	//go:embed pki/dc01.key
+	controllerKey []byte
+	// caChain is the CA's certificate as certsrv hands it out: PKCS#7 in base64.
+	//go:embed pki/certnew.p7b
+	caChain string
+)
