@@ -84,6 +84,15 @@ func (c *serveCmd) Run(env *environment) error {
 	return d.run(ctx, c.webFlags, nil)
 }
 
+var (
+	descReloadOK = metric.NewGauge("cx700_config_last_reload_successful",
+		"Whether the last attempt to read the site file succeeded (1) or not (0).",
+		`cx700_config_last_reload_successful == 0`)
+	descReloadTime = metric.NewGauge("cx700_config_last_reload_success_timestamp_seconds",
+		"When the site file was last read with success.",
+		`time() - cx700_config_last_reload_success_timestamp_seconds`)
+)
+
 // daemon is a running exporter: serve and lab differ in where its plan comes from.
 type daemon struct {
 	env       *environment
@@ -106,11 +115,9 @@ func newDaemon(env *environment, f probeFlags, plan func() (*schedule.Plan, erro
 	)
 	d := &daemon{
 		env: env, registry: registry, plan: plan,
-		scheduler: schedule.New(env.log, registry, f.Concurrency),
-		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_successful",
-			Help: "Whether the last attempt to read the site file succeeded (1) or not (0)."}),
-		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_success_timestamp_seconds",
-			Help: "When the site file was last read with success."}),
+		scheduler:  schedule.New(env.log, registry, f.Concurrency),
+		reloadOK:   prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadOK.Name, Help: descReloadOK.Help}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadTime.Name, Help: descReloadTime.Help}),
 	}
 	registry.MustRegister(d.reloadOK, d.reloadTime)
 	return d

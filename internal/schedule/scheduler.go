@@ -72,19 +72,18 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int) *Sch
 	s := &Scheduler{
 		log: log, walker: reach.NewWalker(),
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
-		duration: histogram("cx700_probe_duration_seconds", "How long probes took."),
-		queue:    histogram("cx700_probe_queue_seconds", "How long probes waited for a free worker after they were due."),
+		duration: histogram(descDuration), queue: histogram(descQueue),
 	}
 	registry.MustRegister(s.duration, s.queue)
 	s.plan.Store(&running{plan: &Plan{}})
 	return s
 }
 
-func histogram(name, help string) *prometheus.HistogramVec {
+func histogram(d *metric.Desc) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: name, Help: help, Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
+		Name: d.Name, Help: d.Help, Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
-	}, []string{"network", "collector"})
+	}, d.Labels)
 }
 
 // Plan returns the plan that is running.
