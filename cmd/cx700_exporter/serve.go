@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -36,7 +38,7 @@ func (f configFlags) plan() (*schedule.Plan, error) {
 	}
 	plan, err := schedule.NewPlan(cfg, collectors.All(), networks(f.Network))
 	if err == nil && len(plan.Jobs) == 0 {
-		err = fmt.Errorf("%s: no site has the network %s; name it there or watch another with --network", f.File, f.Network)
+		err = fmt.Errorf("%s: no site has the network %s; watch another with --network", f.File, f.Network)
 	}
 	return plan, err
 }
@@ -52,6 +54,7 @@ func networks(name string) []site.NetworkName {
 type webFlags struct {
 	ListenAddress   []string `name:"web.listen-address" default:":10700" help:"Addresses to serve pages on."`
 	ConfigFile      string   `name:"web.config.file" help:"TLS and passwords, in the exporter-toolkit's format."`
+	SystemdSocket   bool     `name:"web.systemd-socket" help:"Take the sockets that systemd opened instead of opening any (Linux only)."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Let POST /-/reload read the site file again."`
 }
 
@@ -168,18 +171,23 @@ func (d *daemon) reloadOnHangup(ctx context.Context) {
 func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if err := toolkit.Validate(f.ConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%s: %w", f.ConfigFile, err)
+	}
 	handler, err := d.handler(f, lab)
 	if err != nil {
 		return err
 	}
 	var probing sync.WaitGroup
 	probing.Go(func() { d.scheduler.Run(ctx) })
-	systemdSocket := false
 	err = web.Serve(ctx, handler, &toolkit.FlagConfig{
-		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &systemdSocket,
+		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &f.SystemdSocket,
 	}, d.env.log)
 	stop()
 	probing.Wait()
+	if listen := new(net.OpError); errors.As(err, &listen) && listen.Op == "listen" {
+		return fmt.Errorf("%w; choose another with --web.listen-address", err)
+	}
 	return err
 }
 
@@ -189,7 +197,7 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	o := web.Options{
-		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Print("cx700_exporter"), Lab: lab,
+		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Info(), Lab: lab,
 		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
 			yield(authorities)
 			d.scheduler.Sets(yield)

@@ -59,6 +59,8 @@ type Report struct {
 	Failures []*collectors.Failure
 	Started  time.Time
 	Ended    time.Time
+	// Since is when the first of the probes in a row that found the same reasons started.
+	Since time.Time
 	// Set holds the series; it is empty in reports of single probes.
 	Set metric.Set
 
@@ -96,6 +98,7 @@ func Once(ctx context.Context, walker *reach.Walker, p *Planned, due time.Time) 
 	ctx, cancel := context.WithTimeout(ctx, p.Target.Timeout)
 	defer cancel()
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
+	r.Since = r.Started
 	env := &collectors.Env{Target: &p.Target, Walker: walker, Due: due}
 	r.Failures = collectors.Failures(guarded(ctx, p.Collector, env, r.Seen))
 	r.Ended = time.Now()

@@ -246,6 +246,9 @@ func (s *Scheduler) probe(j *job) {
 	}
 	s.duration.WithLabelValues(string(t.Network), t.Collector).Observe(r.Ended.Sub(r.Started).Seconds())
 	s.queue.WithLabelValues(string(t.Network), t.Collector).Observe(r.Started.Sub(j.next).Seconds())
+	if last := j.last.Load(); last != nil && last.outcome() == r.outcome() {
+		r.Since = last.Since
+	}
 	confirming := s.settle(j, r)
 	if err := r.finish(j.rounds, j.failed); err != nil {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
