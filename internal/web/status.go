@@ -96,7 +96,7 @@ func (d *statusData) sumUp(sites map[string]collectors.Effect) {
 			where = append(where, s)
 		}
 	}
-	means := ""
+	var means string
 	switch worst {
 	case collectors.Blocks:
 		means = "phones would not get through"
