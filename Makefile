@@ -5,7 +5,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 VERSION_PACKAGE := github.com/prometheus/common/version
 
-.PHONY: build test long bench lint image
+.PHONY: build test long bench lint cross image
 
 # The binary, static, with its version in it.
 build:
@@ -21,9 +21,10 @@ test:
 	go vet ./...
 	go test -race ./...
 
-# The slow suites: every fault against real servers, and the fuzzers.
+# The slow suites: the other systems, every fault against real servers, and the fuzzers.
 long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
+	$(MAKE) cross
 	LONG=1 go test -race -count=1 -timeout 60m ./...
 	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 60s ./internal/site
 
@@ -33,6 +34,11 @@ bench:
 
 lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
+
+# Does it compile for the other systems on which the lab is to run, tests included?
+cross:
+	GOOS=windows GOARCH=amd64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
 
 # A container image of the binary and nothing else.
 image:

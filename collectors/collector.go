@@ -58,9 +58,9 @@ type Target struct {
 	// Directory is how domain controllers are read; set for directory and certsrv only.
 	Directory site.Directory
 	// Certsrv is how CAs' web pages are read; set for certsrv only.
-	Certsrv site.Certsrv
-	Interval  time.Duration
-	Timeout   time.Duration
+	Certsrv  site.Certsrv
+	Interval time.Duration
+	Timeout  time.Duration
 }
 
 // Key tells targets apart: equal keys are the same probe.

@@ -46,7 +46,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 	defer func() { err = errors.Join(err, company.Close()) }()
 	for _, f := range c.Fault {
 		if err := company.Set(f); err != nil {
-			return err
+			return usageError{err}
 		}
 	}
 	if c.PrintSites {

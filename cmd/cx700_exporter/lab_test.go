@@ -96,11 +96,11 @@ func TestLabFaultsWhileItRuns(t *testing.T) {
 	if got := failing(p.get("/metrics")); !slices.Equal(got, want) {
 		t.Errorf("with --fault: %v, want %v", got, want)
 	}
-	if status, body := p.request(http.MethodDelete, "/lab/faults", nil); status >= 300 {
+	if status, body := p.request(http.MethodDelete, "/lab/faults"); status >= 300 {
 		t.Fatalf("healing: %d %s", status, body)
 	}
 	p.eventually("everything is healed", func() bool { return len(failing(p.get("/metrics"))) == 0 })
-	if status, body := p.request(http.MethodPost, "/lab/faults/ntp_off", nil); status >= 300 {
+	if status, body := p.request(http.MethodPost, "/lab/faults/ntp_off"); status >= 300 {
 		t.Fatalf("breaking: %d %s", status, body)
 	}
 	both := []string{"internal/ntp/time_off", "internal/ntp/time_off"}

@@ -25,7 +25,7 @@ const (
 	exitGood    = 0
 	exitBad     = 1 // a phone would be blocked, or the command failed
 	exitUnknown = 2
-	exitUsage   = 3
+	exitUsage   = 3 // wrong flags, names that are not there, or a site file that a probe cannot go by
 )
 
 type cli struct {
@@ -52,6 +52,9 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// usageError is the error of a command that was asked for something that cannot be.
+type usageError struct{ error }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -74,21 +77,36 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitGood
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "cx700_exporter: %v; try cx700_exporter --help\n", err)
+		fmt.Fprintf(stderr, "%v; try %s --help\n", err, misused(err))
 		return exitUsage
 	}
 	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
 	err = command.Run(env)
 	var code exitCode
+	var usage usageError
 	switch {
 	case err == nil:
 		return exitGood
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, err)
+		return exitUsage
 	default:
 		fmt.Fprintln(stderr, err)
 		return exitBad
 	}
+}
+
+// misused names the command whose help shows what was wrong. Words that are no command end up with the
+// default command, of which their writer did not think.
+func misused(err error) string {
+	const program = "cx700_exporter"
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context.Selected() == nil || parse.Context.Command() == "serve" {
+		return program
+	}
+	return program + " " + parse.Context.Selected().Path()
 }
 
 func collectorNames() string {

@@ -20,11 +20,12 @@ type probeCmd struct {
 func (c *probeCmd) Run(env *environment) error {
 	plan, err := c.plan()
 	if err != nil {
-		return err
+		return usageError{err} // exit code 1 would say that phones are blocked
 	}
 	planned := plan.Find(c.Site, "", c.Collector)
 	if planned == nil {
-		return fmt.Errorf("%s: no site %q with the network %s; cx700_exporter config check lists them", c.File, c.Site, c.Network)
+		return usageError{fmt.Errorf("%s: no site %q to probe for %s, network %s; config check lists them",
+			c.File, c.Site, c.Collector, c.Network)}
 	}
 	shared, err := c.shared(env)
 	if err != nil {

@@ -91,7 +91,13 @@ func (p *process) eventually(what string, ok func() bool) {
 	}
 }
 
-func (p *process) request(method, path string, header http.Header) (int, string) {
+func (p *process) request(method, path string) (int, string) {
+	p.t.Helper()
+	status, _, body := p.answer(method, path, nil)
+	return status, body
+}
+
+func (p *process) answer(method, path string, header http.Header) (int, http.Header, string) {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, nil)
 	if err != nil {
@@ -108,12 +114,12 @@ func (p *process) request(method, path string, header http.Header) (int, string)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return answer.StatusCode, string(body)
+	return answer.StatusCode, answer.Header, string(body)
 }
 
 func (p *process) get(path string) string {
 	p.t.Helper()
-	status, body := p.request(http.MethodGet, path, nil)
+	status, body := p.request(http.MethodGet, path)
 	if status != http.StatusOK {
 		p.t.Fatalf("%s: status %d: %s", path, status, body)
 	}
@@ -124,7 +130,7 @@ func (p *process) get(path string) string {
 func (p *process) ready() {
 	p.t.Helper()
 	p.eventually("every target has reported", func() bool {
-		status, _ := p.request(http.MethodGet, "/-/ready", nil)
+		status, _ := p.request(http.MethodGet, "/-/ready")
 		return status == http.StatusOK
 	})
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -38,7 +40,7 @@ func (f configFlags) plan() (*schedule.Plan, error) {
 	}
 	plan, err := schedule.NewPlan(cfg, collectors.All(), networks(f.Network))
 	if err == nil && len(plan.Jobs) == 0 {
-		err = fmt.Errorf("%s: no site has the network %s; name it there or watch another with --network", f.File, f.Network)
+		err = fmt.Errorf("%s: no site has the network %s; watch another with --network", f.File, f.Network)
 	}
 	return plan, err
 }
@@ -54,6 +56,7 @@ func networks(name string) []site.NetworkName {
 type webFlags struct {
 	ListenAddress   []string `name:"web.listen-address" default:":10700" help:"Addresses to serve pages on."`
 	ConfigFile      string   `name:"web.config.file" help:"TLS and passwords, in the exporter-toolkit's format."`
+	SystemdSocket   bool     `name:"web.systemd-socket" help:"Take the sockets that systemd opened instead of opening any (Linux only)."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Let POST /-/reload read the site file again."`
 }
 
@@ -105,6 +108,15 @@ func (c *serveCmd) Run(env *environment) error {
 	return d.run(ctx, c.webFlags, nil)
 }
 
+var (
+	descReloadOK = metric.NewGauge("cx700_config_last_reload_successful",
+		"Whether the last attempt to read the site file succeeded (1) or not (0).",
+		`cx700_config_last_reload_successful == 0`)
+	descReloadTime = metric.NewGauge("cx700_config_last_reload_success_timestamp_seconds",
+		"When the site file was last read with success.",
+		`time() - cx700_config_last_reload_success_timestamp_seconds`)
+)
+
 // daemon is a running exporter: serve and lab differ in where its plan comes from.
 type daemon struct {
 	env       *environment
@@ -127,11 +139,9 @@ func newDaemon(env *environment, f probeFlags, shared *reach.Shared, plan func()
 	)
 	d := &daemon{
 		env: env, registry: registry, plan: plan,
-		scheduler: schedule.New(env.log, registry, f.Concurrency, shared),
-		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_successful",
-			Help: "Whether the last attempt to read the site file succeeded (1) or not (0)."}),
-		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cx700_config_last_reload_success_timestamp_seconds",
-			Help: "When the site file was last read with success."}),
+		scheduler:  schedule.New(env.log, registry, f.Concurrency, shared),
+		reloadOK:   prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadOK.Name, Help: descReloadOK.Help}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadTime.Name, Help: descReloadTime.Help}),
 	}
 	registry.MustRegister(d.reloadOK, d.reloadTime)
 	return d
@@ -182,18 +192,23 @@ func (d *daemon) reloadOnHangup(ctx context.Context) {
 func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if err := toolkit.Validate(f.ConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%s: %w", f.ConfigFile, err)
+	}
 	handler, err := d.handler(f, lab)
 	if err != nil {
 		return err
 	}
 	var probing sync.WaitGroup
 	probing.Go(func() { d.scheduler.Run(ctx) })
-	systemdSocket := false
 	err = web.Serve(ctx, handler, &toolkit.FlagConfig{
-		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &systemdSocket,
+		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &f.SystemdSocket,
 	}, d.env.log)
 	stop()
 	probing.Wait()
+	if listen := new(net.OpError); errors.As(err, &listen) && listen.Op == "listen" {
+		return fmt.Errorf("%w; choose another with --web.listen-address", err)
+	}
 	return err
 }
 
@@ -203,7 +218,7 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	o := web.Options{
-		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Print("cx700_exporter"), Lab: lab,
+		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Info(), Lab: lab,
 		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
 			yield(authorities)
 			yield(d.credentials())

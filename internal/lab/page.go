@@ -24,6 +24,10 @@ func (l *Lab) Handler() http.Handler {
 	mux.HandleFunc("GET /lab", l.page)
 	mux.HandleFunc("POST /lab/set", l.form(l.Set))
 	mux.HandleFunc("POST /lab/heal", l.form(l.Heal))
+	mux.HandleFunc("POST /lab/heal-all", func(w http.ResponseWriter, r *http.Request) {
+		l.HealAll()
+		http.Redirect(w, r, "/lab", http.StatusSeeOther)
+	})
 	mux.HandleFunc("GET /lab/faults", l.list)
 	mux.HandleFunc("DELETE /lab/faults", func(w http.ResponseWriter, _ *http.Request) {
 		l.HealAll()

@@ -122,6 +122,7 @@ func TestForms(t *testing.T) {
 		{"/lab/heal", "branch-002", "ntp_off", 303, "/lab?site=branch-002", "headquarters:ntp_off"},
 		{"/lab/set", "elsewhere", "ntp_off", 400, "", "headquarters:ntp_off"},
 		{"/lab/heal", "", "", 400, "", "headquarters:ntp_off"},
+		{"/lab/heal-all", "", "", 303, "/lab", ""},
 	} {
 		answer, body := s.do(t, "POST", step.path, url.Values{"site": {step.site}, "fault": {step.fault}})
 		if answer.StatusCode != step.status || answer.Header.Get("Location") != step.location {

@@ -45,6 +45,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
     sip_domain: fabrikam.com
     smtp_domain: fabrikam.com
     dhcp: {domain: contoso.com, dns_servers: [%s, %s]}
+    phones: 20
     networks:
       internal:
         resolvers: [%s, %s]

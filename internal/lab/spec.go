@@ -19,7 +19,7 @@ func (l *Lab) find(spec string) (offices []*office, name string, err error) {
 		known = append(known, f.Name)
 	}
 	if !slices.Contains(known, name) {
-		return nil, "", fmt.Errorf("no fault %q%s; cx700_exporter lab --list-faults lists them, and so does GET /lab/faults", name, meant(name, known))
+		return nil, "", fmt.Errorf("no fault %q%s; see lab --list-faults, or GET /lab/faults", name, meant(name, known))
 	}
 	if !one {
 		return l.offices, name, nil
@@ -39,7 +39,7 @@ func (l *Lab) find(spec string) (offices []*office, name string, err error) {
 func meant(word string, known []string) string {
 	const typingErrors = 3
 	if near := spell.Nearest(word, known, typingErrors); near != "" {
-		return "; did you mean " + near + "?"
+		return " (did you mean " + near + "?)"
 	}
 	return ""
 }

@@ -36,6 +36,11 @@ func NewCounter(name, help, example string, labels ...string) *Desc {
 	return newDesc(dto.MetricType_COUNTER, name, help, example, labels)
 }
 
+// NewHistogram describes a histogram. No Set holds its series: client_golang keeps them, in a registry.
+func NewHistogram(name, help, example string, labels ...string) *Desc {
+	return newDesc(dto.MetricType_HISTOGRAM, name, help, example, labels)
+}
+
 func newDesc(t dto.MetricType, name, help, example string, labels []string) *Desc {
 	d := &Desc{Name: name, Help: help, Labels: labels, Example: example, Type: t}
 	for i := range labels {

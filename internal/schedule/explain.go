@@ -19,6 +19,10 @@ func (r *Report) Explain(w io.Writer) {
 	var text strings.Builder
 	r.Planned.Collector.Explain(&text, t, r.Seen)
 	for line := range strings.Lines(text.String()) {
+		if len(line) <= columns { // its spaces may align it with others
+			fmt.Fprint(w, line)
+			continue
+		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
 		wrap(w, indent, indent+"  ", strings.TrimSpace(line))
 	}
@@ -29,7 +33,7 @@ func (r *Report) Explain(w io.Writer) {
 		wrap(w, "  phone     ", "            ", f.Reason.Screen)
 		wrap(w, "  mend      ", "            ", f.Reason.Mend)
 		wrap(w, "  at phone  ", "            ", f.Reason.AtPhone)
-		if f.Reason.ResetHurts {
+		if f.Reason.ResetHurts && f.Reason.Effect.Fails() {
 			wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
 		}
 	}

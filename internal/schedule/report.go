@@ -34,12 +34,21 @@ var (
 	descFailing = metric.NewGauge("cx700_probe_failing",
 		"A reason that the last probe of a target found (1), also one that only degrades it; absent when there is none.",
 		`count by (reason) (cx700_probe_failing)`, "network", "collector", "target", "reason")
+	descDuration = metric.NewHistogram("cx700_probe_duration_seconds",
+		"How long probes took.",
+		`histogram_quantile(0.9, sum by (collector, le) (rate(cx700_probe_duration_seconds_bucket[1h])))`,
+		"network", "collector")
+	descQueue = metric.NewHistogram("cx700_probe_queue_seconds",
+		"How long probes waited for a free worker after they were due.",
+		`histogram_quantile(0.9, sum by (le) (rate(cx700_probe_queue_seconds_bucket[1h]))) > 1`,
+		"network", "collector")
 )
 
-// Metrics lists the series that the scheduler itself gives, histograms aside.
+// Metrics lists the series that the scheduler itself gives.
 func Metrics() []*metric.Desc {
 	return []*metric.Desc{
-		descSiteTarget, descSitePhones, descSuccess, descProbes, descFailures, descLastRun, descInterval, descFailing,
+		descSiteTarget, descSitePhones, descSuccess, descFailing, descProbes, descFailures, descLastRun, descInterval,
+		descDuration, descQueue,
 	}
 }
 
@@ -50,6 +59,8 @@ type Report struct {
 	Failures []*collectors.Failure
 	Started  time.Time
 	Ended    time.Time
+	// Since is when the first of the probes in a row that found the same reasons started.
+	Since time.Time
 	// Set holds the series; it is empty in reports of single probes.
 	Set metric.Set
 
@@ -93,6 +104,7 @@ func probe(ctx context.Context, p *Planned, env *collectors.Env) *Report {
 	ctx, cancel := context.WithTimeout(ctx, p.Target.Timeout)
 	defer cancel()
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
+	r.Since = r.Started
 	r.Failures = collectors.Failures(guarded(ctx, p.Collector, env, r.Seen))
 	r.Ended = time.Now()
 	r.samples, r.lines = env.Samples(), env.Lines()

@@ -74,19 +74,18 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shar
 	s := &Scheduler{
 		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
-		duration: histogram("cx700_probe_duration_seconds", "How long probes took."),
-		queue:    histogram("cx700_probe_queue_seconds", "How long probes waited for a free worker after they were due."),
+		duration: histogram(descDuration), queue: histogram(descQueue),
 	}
 	registry.MustRegister(s.duration, s.queue)
 	s.plan.Store(&running{plan: &Plan{}})
 	return s
 }
 
-func histogram(name, help string) *prometheus.HistogramVec {
+func histogram(d *metric.Desc) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: name, Help: help, Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
+		Name: d.Name, Help: d.Help, Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
-	}, []string{"network", "collector"})
+	}, d.Labels)
 }
 
 // Plan returns the plan that is running.
@@ -278,6 +277,9 @@ func (s *Scheduler) probe(j *job) {
 	s.queue.WithLabelValues(string(t.Network), t.Collector).Observe(r.Started.Sub(j.next).Seconds())
 	for _, l := range r.lines {
 		s.log.Warn(l.Message, append([]any{"network", t.Network, "collector", t.Collector, "target", t.Name}, l.Args...)...)
+	}
+	if last := j.last.Load(); last != nil && last.outcome() == r.outcome() {
+		r.Since = last.Since
 	}
 	confirming := s.settle(j, r)
 	if err := r.finish(j.rounds, j.failed); err != nil {
