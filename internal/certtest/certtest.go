@@ -69,7 +69,9 @@ type tbsCertificate struct {
 	Extensions []pkix.Extension `asn1:"omitempty,optional,explicit,tag:3"`
 }
 
-func signAgain(der []byte, version1 bool, signer crypto.Signer, hash crypto.Hash, oid asn1.ObjectIdentifier) ([]byte, error) {
+func signAgain(
+	der []byte, version1 bool, signer crypto.Signer, hash crypto.Hash, oid asn1.ObjectIdentifier,
+) ([]byte, error) {
 	var outer certificate
 	if _, err := asn1.Unmarshal(der, &outer); err != nil {
 		return nil, err

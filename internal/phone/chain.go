@@ -336,10 +336,10 @@ func (r ChainRules) dates(c *x509.Certificate, at time.Time) ChainReason {
 // authority tells whether a certificate may issue others. Anchors were chosen by somebody, and five
 // of the phone's own are of version 1 and one has no basic constraints: such an anchor may.
 func authority(c *x509.Certificate, anchor bool, intermediates int) ChainReason {
-	unstated := anchor && !c.BasicConstraintsValid
+	stated := c.BasicConstraintsValid || !anchor
 	limited := c.MaxPathLen > 0 || c.MaxPathLenZero
 	switch {
-	case !unstated && !(c.BasicConstraintsValid && c.IsCA),
+	case stated && !c.IsCA,
 		c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0,
 		limited && intermediates > c.MaxPathLen:
 		return NotCA

@@ -207,7 +207,7 @@ func FuzzWalk(f *testing.F) {
 		for _, c := range seed {
 			der = append(der, c.Raw...)
 		}
-		f.Add(der, uint8(1), int64(traceDay.Unix()), uint8(3))
+		f.Add(der, uint8(1), traceDay.Unix(), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, der []byte, anchors uint8, at int64, bits uint8) {
 		all := parseAll(der)

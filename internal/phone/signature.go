@@ -5,8 +5,6 @@ import (
 	_ "crypto/md5" // links of the phone's time are signed with it
 	"crypto/rsa"
 	_ "crypto/sha1" // likewise
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
