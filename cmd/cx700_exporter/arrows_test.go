@@ -23,13 +23,15 @@ func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/cx700_exporter": {
 			"collectors", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
-			"internal/signin", "internal/site", "internal/web",
+			"internal/signin", "internal/site", "internal/state", "internal/web",
 		},
 		"internal/web":      {"collectors", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
 		"internal/schedule": {"collectors", "internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/signin", "internal/site"},
-		"collectors":        {"internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/site"},
+		"collectors":        {"internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/site", "internal/state"},
 		"internal/signin":   {"internal/facts", "internal/phone"},
-		"internal/reach":    {"internal/facts", "internal/phone", "internal/site"},
+		"internal/reach":    {"internal/facts", "internal/phone", "internal/site", "internal/state"},
+		"internal/state":    {},
+		"internal/certtest": {}, // for tests
 		"internal/site":     {"internal/phone", "internal/spell"},
 		"internal/facts":    {"internal/phone"},
 		"internal/lab":      {"internal/phone", "internal/spell"},
