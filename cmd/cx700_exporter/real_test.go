@@ -83,7 +83,7 @@ func must(t *testing.T, err error) {
 // long tells whether the slow suites are wanted, as `make long` does.
 func long() bool { return os.Getenv("LONG") == "1" }
 
-// guideSite is the site file of the guide's company, whose servers the bed plays. Each %s is a duration.
+// guideSite is the site file of the guide's company, whose servers the bed plays; it lacks the interval.
 const guideSite = `sites:
   - name: guide
     sip_domain: fabrikam.com
@@ -157,10 +157,12 @@ func (r *rig) serve(t *testing.T, file string) *exporter {
 // stop ends the program as an init system does, and returns its exit code.
 func (e *exporter) stop(t *testing.T) int {
 	t.Helper()
+	begin := time.Now()
 	must(t, e.cmd.Process.Signal(syscall.SIGTERM))
 	const limit = 5 * time.Second
 	select {
 	case <-e.ended:
+		t.Logf("stopped %s after SIGTERM", time.Since(begin).Round(time.Millisecond))
 	case <-time.After(limit):
 		t.Fatalf("still runs %s after SIGTERM", limit)
 	}
@@ -294,7 +296,8 @@ func TestReal(t *testing.T) {
 }
 
 // TestRealDefaultTimeouts repeats the breaks that let the program wait, with the timeouts it has by
-// default: they are cut to the interval, which is too short for that in TestReal.
+// default: they are cut to the interval, which is too short for that in TestReal. It ends with SIGTERM
+// while a probe waits.
 func TestRealDefaultTimeouts(t *testing.T) {
 	if !long() {
 		t.Skip("the breaks that wait for the default timeouts run with LONG=1")
@@ -307,6 +310,21 @@ func TestRealDefaultTimeouts(t *testing.T) {
 			t.Run(f.name, func(t *testing.T) { testFault(t, e, f, 10*time.Second) })
 		}
 	}
+	must(t, each(insideResolvers, pause)(t.Context(), r.Bed))
+	within(t, "a probe waits for silent resolvers", time.Minute, func() error {
+		scrape := e.get(t, "/metrics")
+		const confirming = 2 * time.Second // by then the probe that confirms has begun
+		for labels, last := range lastRuns(t, scrape) {
+			age := time.Since(time.UnixMilli(int64(last * 1000)))
+			if strings.HasPrefix(labels, `collector="dns",network="internal"`) && age < confirming {
+				return fmt.Errorf("the last ended only %s ago", age)
+			}
+		}
+		if holds(t, scrape, nil) == nil {
+			return errors.New("nothing is wrong yet")
+		}
+		return nil
+	})
 	if code := e.stop(t); code != exitGood {
 		t.Errorf("SIGTERM: exit code %d", code)
 	}
