@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -29,10 +30,12 @@ type realFault struct {
 	long, waits bool
 }
 
-// slack is for what is not the program's: a busy machine, and polling.
-const slack = 3 * time.Second
+// slack is for what is not the program's: a busy machine can freeze it for seconds, and with intervals
+// as short as here every freeze is a finding. So nothing fails at the first look that displeases, but
+// when what is wanted does not come, and stay, in time.
+const slack = 10 * time.Second
 
-// steadyRounds is for how many more probes of every target the reasons must stay as they are.
+// steadyRounds is for how many probes of every target in a row the reasons must stay as they are.
 func steadyRounds() int {
 	if long() {
 		return 3
@@ -66,24 +69,45 @@ func testFault(t *testing.T, e *exporter, f realFault, interval time.Duration) {
 	}()
 	must(t, f.breaks(t.Context(), e.rig.Bed))
 	broken := within(t, "the break shows", limit, func() error { return f.holds(t, e.get(t, "/metrics")) })
-	for range steadyRounds() {
-		before := lastRuns(t, e.get(t, "/metrics"))
-		within(t, "every target is probed again", limit, func() error {
-			scrape := e.get(t, "/metrics")
-			must(t, f.holds(t, scrape))
-			return allNewer(before, lastRuns(t, scrape))
-		})
-	}
+	scrape := f.stays(t, e, limit)
 	if f.shows != nil {
-		f.shows(t, e.get(t, "/metrics"))
+		f.shows(t, scrape)
 	}
 	if f.or == nil {
-		testCommands(t, e, f.want)
+		within(t, "the commands tell the same", limit, func() error { return probeCommands(t, e, f.want) })
 	}
 	must(t, f.heals(t.Context(), e.rig.Bed))
 	healed = true
 	whole := within(t, "healing heals", limit, func() error { return holds(t, e.get(t, "/metrics"), nil) })
 	t.Logf("seen after %s, healed after %s", broken.Round(time.Millisecond), whole.Round(time.Millisecond))
+}
+
+// stays waits until the reasons were the same for some rounds, and returns the last scrape.
+func (f realFault) stays(t *testing.T, e *exporter, limit time.Duration) (scrape string) {
+	t.Helper()
+	var since map[string]float64
+	rounds := 0
+	within(t, "the reasons stay", time.Duration(steadyRounds())*limit, func() error {
+		scrape = e.get(t, "/metrics")
+		if err := f.holds(t, scrape); err != nil {
+			t.Logf("disturbed: %v", err)
+			since, rounds = nil, 0
+			return err
+		}
+		if since == nil {
+			since = lastRuns(t, scrape)
+		}
+		if err := allNewer(since, lastRuns(t, scrape)); err != nil {
+			return err
+		}
+		since = lastRuns(t, scrape)
+		rounds++
+		if rounds < steadyRounds() {
+			return fmt.Errorf("they stayed for %d rounds, %d are wanted", rounds, steadyRounds())
+		}
+		return nil
+	})
+	return scrape
 }
 
 // realFaults lists the breaks, each of which is made alone.
@@ -303,7 +327,7 @@ func clockFaults(network string, host bed.Host, long bool) []realFault {
 func showsOffset(network string, want time.Duration) func(*testing.T, string) {
 	return func(t *testing.T, scrape string) {
 		got := ofNetwork(t, scrape, "cx700_ntp_offset_seconds", network)
-		if len(got) != 1 || math.Abs(got[0]-want.Seconds()) > 0.1 {
+		if len(got) != 1 || math.Abs(got[0]-want.Seconds()) > 0.5 {
 			t.Errorf("offsets: %v, want one of %v", got, want.Seconds())
 		}
 	}
