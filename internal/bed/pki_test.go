@@ -65,6 +65,7 @@ func publishes(t *testing.T, b *Bed, url string, change func(map[Object][][]byte
 func unchanged(map[Object][][]byte) {}
 
 func TestDirectory(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	const ca = "ca01.contoso.com"
