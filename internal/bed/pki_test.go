@@ -130,4 +130,13 @@ func TestDirectory(t *testing.T) {
 			publishes(t, b, plainLDAP, unchanged, ca)
 		})
 	}
+	for name, without := range map[string]func(Host) error{"paused": b.Pause, "killed": b.Kill} {
+		t.Run(name, func(t *testing.T) {
+			must(t, without(DC))
+			must(t, b.SetCACertificates(ctx, DC, PublishedRoot, []byte{0}))
+			must(t, b.HealDC(ctx, DC))
+			publishes(t, b, plainLDAP, func(m map[Object][][]byte) { m[PublishedRoot] = [][]byte{{0}} }, ca)
+			must(t, b.RestoreDirectory(ctx))
+		})
+	}
 }
