@@ -30,6 +30,7 @@ func kinit(t *testing.T, b *Bed, principal, password, keytab string) (string, er
 }
 
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	faults := []struct {
@@ -58,6 +59,7 @@ func TestAccounts(t *testing.T) {
 }
 
 func TestAccountState(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	fresh, err := b.Account(ctx, DC, Probe)
@@ -104,6 +106,7 @@ func TestAccountState(t *testing.T) {
 }
 
 func TestKerberos(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	keytab := filepath.Join(t.TempDir(), "probe.keytab")
@@ -155,6 +158,7 @@ func sessionKey(t *testing.T, b *Bed, password, keytab, encryption string) {
 }
 
 func TestLogons(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	none, err := b.Logons(DC)
 	must(t, err)

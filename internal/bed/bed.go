@@ -57,6 +57,7 @@ type Bed struct {
 	dir     string
 	prefix  string
 	spawner *spawner
+	cached  domain
 	dc      *dcServer
 	dc2     *dcServer
 	web     *webServer
@@ -159,7 +160,8 @@ func (b *Bed) bringUp(ctx context.Context) error {
 	if err := b.writeKerberosConfig(); err != nil {
 		return err
 	}
-	if _, err := provisioned(ctx); err != nil {
+	var err error
+	if b.cached, err = provisioned(ctx); err != nil {
 		return err
 	}
 	steps := []func() error{

@@ -88,6 +88,7 @@ func TestRecords(t *testing.T) {
 		{"ucupdates-r2.contoso.com", "A", "NOERROR", "192.168.7.81"},
 		{"ntp01.contoso.com", "A", "NOERROR", "192.168.7.20"},
 		{"dc01.contoso.com", "A", "NOERROR", "192.168.7.10"},
+		{"ca01.contoso.com", "A", "NOERROR", "192.168.7.15"},
 		{"_ldap._tcp.dc._msdcs.contoso.com", "SRV", "NOERROR", "0 100 389 dc01.contoso.com."},
 		{"nothing.contoso.com", "A", "NXDOMAIN", ""},
 		{"nothing.fabrikam.com", "A", "NXDOMAIN", ""},
@@ -246,6 +247,7 @@ func silentAndClosed(t *testing.T, b *Bed, host Host, zone string) {
 }
 
 func TestDCFaults(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	must(t, b.Pause(DC))
 	answers(t, b, DNSInside, "pool01.contoso.com", "A", "SERVFAIL", "")

@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,7 +38,6 @@ func newAuthority() (*authority, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber:          serialNumber(),
 		Subject:               pkix.Name{CommonName: string(contosoCA)},
 		NotBefore:             time.Now().Add(-24 * time.Hour),
 		NotAfter:              time.Now().Add(certificateLife),
@@ -56,16 +54,9 @@ func newAuthority() (*authority, error) {
 	return &authority{root: root, key: key}, err
 }
 
-func serialNumber() *big.Int {
-	number := make([]byte, 15)
-	_, _ = rand.Read(number) // never fails: see crypto/rand
-	return new(big.Int).SetBytes(number)
-}
-
 // issue signs a server certificate and returns it in PEM.
 func (a *authority) issue(name string, key *rsa.PrivateKey, algorithm x509.SignatureAlgorithm) ([]byte, error) {
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber:       serialNumber(),
 		Subject:            pkix.Name{CommonName: name},
 		DNSNames:           []string{name},
 		NotBefore:          a.root.NotBefore,

@@ -66,6 +66,7 @@ func signature(t *testing.T, b *Bed, host Host) string {
 }
 
 func TestLDAP(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	binds(t, b, plainLDAP, probeUPN, ProbePassword, "")

@@ -95,7 +95,8 @@ func publishedLDIF(root []byte) string {
 	return text.String()
 }
 
-// editDirectory changes the directory of the domain controller on the host.
+// editDirectory changes the directory of the domain controller on the host,
+// whether that runs, is paused or was killed.
 func (b *Bed) editDirectory(ctx context.Context, host Host, ldif string) error {
 	s, err := b.domainController(host)
 	if err != nil {

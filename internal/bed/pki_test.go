@@ -65,6 +65,7 @@ func publishes(t *testing.T, b *Bed, url string, change func(map[Object][][]byte
 func unchanged(map[Object][][]byte) {}
 
 func TestDirectory(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	const ca = "ca01.contoso.com"
@@ -127,6 +128,15 @@ func TestDirectory(t *testing.T) {
 			publishes(t, b, plainLDAP, f.see, f.hosts...)
 			must(t, b.RestoreDirectory(ctx))
 			publishes(t, b, plainLDAP, unchanged, ca)
+		})
+	}
+	for name, without := range map[string]func(Host) error{"paused": b.Pause, "killed": b.Kill} {
+		t.Run(name, func(t *testing.T) {
+			must(t, without(DC))
+			must(t, b.SetCACertificates(ctx, DC, PublishedRoot, []byte{0}))
+			must(t, b.HealDC(ctx, DC))
+			publishes(t, b, plainLDAP, func(m map[Object][][]byte) { m[PublishedRoot] = [][]byte{{0}} }, ca)
+			must(t, b.RestoreDirectory(ctx))
 		})
 	}
 }

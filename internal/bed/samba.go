@@ -101,14 +101,10 @@ func (s *dcServer) configure() error {
 
 // first starts the domain controller from a copy of the cached domain.
 func (s *dcServer) first(ctx context.Context) error {
-	cached, err := provisioned(ctx)
-	if err != nil {
-		return err
-	}
 	if err := errors.Join(os.RemoveAll(s.dir), os.MkdirAll(s.bed.dir, 0o700)); err != nil {
 		return err
 	}
-	if _, err := output(exec.CommandContext(ctx, locate("cp"), "-a", string(cached), s.dir)); err != nil {
+	if _, err := output(exec.CommandContext(ctx, locate("cp"), "-a", string(s.bed.cached), s.dir)); err != nil {
 		return err
 	}
 	s.ldap = ldapSettings{}

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSecondDC(t *testing.T) {
+	t.Parallel()
 	b := started(t)
 	ctx := t.Context()
 	const url = "ldap://dc02.contoso.com"
