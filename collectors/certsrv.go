@@ -29,7 +29,7 @@ const (
 )
 
 // hostForm is what is asked for in DNS and put into a URL; the directory may hold anything.
-var hostForm = regexp.MustCompile(`^([a-z0-9_-]{1,63}\.){0,20}[a-z0-9_-]{1,63}$`)
+var hostForm = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
 
 var (
 	descCertsrvOK = metric.NewGauge("cx700_certsrv_ok",
