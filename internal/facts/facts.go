@@ -14,6 +14,7 @@ type Seen struct {
 	Names     *Names
 	Time      *Time
 	Directory *Directory
+	Certsrv   *Certsrv
 }
 
 // Outcome is how a DNS question ended.

@@ -80,10 +80,11 @@ func Unreachable(err error) bool {
 }
 
 // Shared is what the probes of one exporter share: walks through the names, connections to domain
-// controllers, the guard of the credentials and the state. Make it with NewShared, Close it at the end.
+// controllers, logons to CAs' web pages, the guard of the credentials and the state. Make it with NewShared, Close it at the end.
 type Shared struct {
 	Walker      *Walker
 	Directories *Directories
+	Certsrv     *Certsrv
 	Guard       *Guard
 	State       *state.File
 }
@@ -91,7 +92,9 @@ type Shared struct {
 // NewShared returns what probes share; f holds the state.
 func NewShared(log *slog.Logger, f *state.File) *Shared {
 	guard := NewGuard(log, f)
-	return &Shared{Walker: NewWalker(), Directories: NewDirectories(guard), Guard: guard, State: f}
+	return &Shared{
+		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Guard: guard, State: f,
+	}
 }
 
 // Close ends what is under way and every held connection.

@@ -29,6 +29,20 @@ const (
 	udpBuffer = 4096
 )
 
+// Resolve asks for the addresses of one name as a phone does: it turns to the next resolver only when one
+// does not answer. The result has the question to each resolver that was asked.
+func (w Way) Resolve(ctx context.Context, name string) *facts.Names {
+	names := &facts.Names{Started: time.Now()}
+	for _, resolver := range w.Resolvers {
+		l := w.ask(ctx, resolver, name, phone.A)
+		names.Walks = append(names.Walks, facts.Walk{Resolver: resolver, Lookups: []facts.Lookup{l}})
+		if l.Outcome.Settled() || ctx.Err() != nil {
+			break
+		}
+	}
+	return names
+}
+
 // ask puts one question to one resolver, as a phone does: no EDNS, TCP when the answer is truncated.
 func (w Way) ask(ctx context.Context, resolver netip.AddrPort, name string, t phone.RecordType) facts.Lookup {
 	started := time.Now()
