@@ -51,7 +51,9 @@ func nameFaults() []fault {
 		return fault{Fault{Name: name, Network: "external", Collector: "dns", Reasons: reasons, Text: text}, apply}
 	}
 	blind := func(f fault) fault {
-		f.Also = map[string][]string{"ntp": {"time_names_unanswered"}, "directory": {"dc_names_unanswered"}}
+		f.Also = map[string][]string{
+			"ntp": {"time_names_unanswered"}, "directory": {"dc_names_unanswered"}, "certsrv": {"certsrv_host_unknown"},
+		}
 		return f
 	}
 	return []fault{

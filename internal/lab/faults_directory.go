@@ -16,7 +16,7 @@ func directoryFaults() []fault {
 		directory("ad_ca_hidden", "the account has no right to read cACertificate", publish(), "root_hidden"),
 		directory("ad_ca_wrong", "another CA's root is published", publish(otherRootCertificate)),
 		directory("ad_ca_gone", "no certificationAuthority object is left", dropsClass(caClass), "root_missing"),
-		blind(directory("ad_no_enrolment", "no pKIEnrollmentService object is left", dropsClass(enrolClass), "enrolment_missing")),
+		directory("ad_no_enrolment", "no pKIEnrollmentService object is left", dropsClass(enrolClass), "enrolment_missing"),
 		blind(directory("dc_down", "nothing listens at the domain controller", controllerDown, "dc_unreachable", "dcs_unavailable")),
 		blind(directory("dc_silent", "the domain controller is silent", directoryIs(directorySilent), "dc_silent", "dcs_unavailable")),
 		blind(directory("dc_garbage", "what answers at the domain controller is no LDAP",
