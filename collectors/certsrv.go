@@ -75,12 +75,8 @@ func probeCertsrv(ctx context.Context, env *Env, seen *facts.Seen) error {
 	for _, host := range caHosts(env.Target, c.Directory) {
 		c.Hosts = append(c.Hosts, facts.CertsrvHost{Host: host})
 	}
-	var wg sync.WaitGroup
 	errs := make([]error, len(c.Hosts))
-	for i := range c.Hosts {
-		wg.Go(func() { errs[i] = askCA(ctx, env, &c.Hosts[i], directory) })
-	}
-	wg.Wait()
+	reach.Parallel(len(c.Hosts), func(i int) { errs[i] = askCA(ctx, env, &c.Hosts[i], directory) })
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

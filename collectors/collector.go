@@ -64,7 +64,17 @@ type Target struct {
 }
 
 // Key tells targets apart: equal keys are the same probe.
-func (t *Target) Key() string { return fmt.Sprintf("%+v", *t) }
+func (t *Target) Key() string {
+	plain := *t
+	plain.Directory.Credential, plain.Certsrv.Credential = nil, nil
+	key := fmt.Sprintf("%+v", plain)
+	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential} {
+		if c != nil {
+			key += fmt.Sprintf(" %+v", *c)
+		}
+	}
+	return key
+}
 
 // Credentialled tells that probes of the target log on with an account.
 func (t *Target) Credentialled() bool {

@@ -230,9 +230,9 @@ func emitController(env *Env, c *facts.Controller) {
 			counts[o.Container][v.State]++
 		}
 	}
-	for container, states := range counts {
+	for _, container := range slices.Sorted(maps.Keys(counts)) {
 		for _, s := range facts.PublishStates() {
-			env.Emit(descCACertificates, float64(states[s]), c.Host, string(container), string(s))
+			env.Emit(descCACertificates, float64(counts[container][s]), c.Host, string(container), string(s))
 		}
 	}
 }

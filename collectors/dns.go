@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,11 +183,13 @@ func judgeSRVTargets(d phone.Domains, view nameView) []*Failure {
 // real registrar in some firmware's order.
 func judgeWildcards(t *Target, view nameView) []*Failure {
 	var zones []string
+	var answers []netip.Addr
 	for _, walk := range view.names.Walks {
 		for _, l := range walk.Lookups {
 			_, zone, _ := strings.Cut(l.Name, ".")
 			if l.Random && l.Outcome == facts.Answered && !slices.Contains(zones, zone) {
 				zones = append(zones, zone)
+				answers = append(answers, l.Addresses...)
 			}
 		}
 	}
@@ -194,9 +197,16 @@ func judgeWildcards(t *Target, view nameView) []*Failure {
 		return nil
 	}
 	out := []*Failure{fail(reasonWildcardZone, "a made-up name answers in %s", strings.Join(zones, " and "))}
+	madeUp := func(e phone.Endpoint) bool {
+		return slices.ContainsFunc(zones, func(z string) bool { return phone.Within(e.Asked, z) }) &&
+			(e.Suffixed() || e.From.Type == phone.A && slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return slices.Contains(answers, a) }))
+	}
 	for _, fw := range t.Firmware {
-		e, ok := phone.FirstUsable(t.Domains.Endpoints(fw.Registrar, view.find), fw.StrictSRV)
-		if ok && e.Suffixed() && slices.ContainsFunc(zones, func(z string) bool { return phone.Within(e.Asked, z) }) {
+		endpoints := t.Domains.Endpoints(fw.Registrar, view.find)
+		e, ok := phone.FirstUsable(endpoints, fw.StrictSRV)
+		// A wildcard that stands for the registrar, with no other left, leads nobody astray.
+		real := slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !madeUp(e) })
+		if ok && madeUp(e) && (real || e.Suffixed()) {
 			return append(out, fail(reasonWildcardMisdirects, "firmware %s is led to %s by %s", fw.Version, e.Addresses[0], e.Asked))
 		}
 	}

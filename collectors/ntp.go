@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/beevik/ntp"
@@ -81,11 +80,7 @@ func probeNTP(ctx context.Context, env *Env, seen *facts.Seen) error {
 		return err
 	}
 	servers := timeServers(env.Target, nameView{names})
-	var wg sync.WaitGroup
-	for i := range servers {
-		wg.Go(func() { askTime(ctx, env, &servers[i]) })
-	}
-	wg.Wait()
+	reach.Parallel(len(servers), func(i int) { askTime(ctx, env, &servers[i]) })
 	seen.Time = &facts.Time{Names: names, Servers: servers}
 	emitNTP(env, servers)
 	return join(judgeTime(env.Target, seen.Time))

@@ -43,6 +43,7 @@ func catalogue() []chapter {
 		out = append(out, chapter{"Collector " + c.Name, c.Metrics})
 	}
 	return append(out,
+		chapter{"Credentials", collectors.CredentialMetrics()},
 		chapter{"Authorities built into the phone", collectors.AuthorityMetrics()},
 		chapter{"The exporter itself", []*metric.Desc{descReloadOK, descReloadTime, buildInfo()}})
 }
@@ -378,7 +379,8 @@ var (
 // volatile are the families whose values differ from run to run.
 func volatile(d *metric.Desc) bool {
 	return d.Type != dto.MetricType_GAUGE || strings.HasPrefix(d.Name, "cx700_ntp_") && strings.HasSuffix(d.Name, "_seconds") ||
-		slices.Contains([]string{"cx700_probe_last_run_timestamp_seconds", descReloadTime.Name}, d.Name)
+		slices.Contains([]string{"cx700_probe_last_run_timestamp_seconds", "cx700_ad_ca_certificate_first_seen_timestamp_seconds",
+			descReloadTime.Name}, d.Name)
 }
 
 // TestGoldenMetrics compares the whole output of a fresh lab, values that differ from run to run masked,

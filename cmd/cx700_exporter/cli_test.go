@@ -53,7 +53,7 @@ func TestWrongUsage(t *testing.T) {
 		{"config", exitUsage, []string{`"check"`, "try cx700_exporter config --help"}},
 		{"config check --config.file=missing.yml", exitBad, []string{"missing.yml", "--config.file"}},
 		{"probe dns", exitUsage, []string{"--site", "try cx700_exporter probe --help"}},
-		{"probe phones --site=copenhagen", exitUsage, []string{`"dns"`, `"phones"`}},
+		{"probe phone --site=a", exitUsage, []string{"ntp, dns", `"phone"`}},
 		{"probe dns --site=copenhagen --config.file=missing.yml", exitUsage, []string{"missing.yml"}},
 		{"probe dns --site=aarhus " + minimal, exitUsage, []string{"minimal.yml", `"aarhus"`, "config check"}},
 		{"lab --sites=0", exitUsage, []string{"--sites=0", fmt.Sprint(lab.MaxSites)}},
@@ -181,7 +181,9 @@ func TestProbeExplains(t *testing.T) {
 			if text := probe(collector, code); !containsAll(text, reasons) {
 				t.Errorf("probe %s with %s does not give %v:\n%s", collector, f.Name, reasons, text)
 			}
-			company.HealAll()
+			if err := company.HealAll(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if len(probed) == 0 {

@@ -114,7 +114,7 @@ func collectorNames() string {
 	for _, c := range collectors.All() {
 		names = append(names, c.Name)
 	}
-	return strings.Join(names, ",")
+	return strings.Join(names, ", ")
 }
 
 func newLogger(w io.Writer, level, format string) *slog.Logger {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
@@ -9,10 +10,18 @@ import (
 )
 
 type probeCmd struct {
-	Collector   string `arg:"" enum:"${collectors}" help:"What to probe: ${enum}."`
+	Collector   string `arg:"" help:"What to probe: ${collectors}."`
 	Site        string `required:"" help:"The site whose dependencies are probed."`
 	configFlags `embed:""`
 	stateFlags  `embed:""`
+}
+
+// Validate implements kong's check of arguments.
+func (c *probeCmd) Validate() error {
+	if !slices.ContainsFunc(collectors.All(), func(known *collectors.Collector) bool { return known.Name == c.Collector }) {
+		return fmt.Errorf("no collector %q; there are %s", c.Collector, collectorNames())
+	}
+	return nil
 }
 
 // Run probes once and explains. The exit code is 0 when phones get through, 1 when they do not, and 2

@@ -124,6 +124,11 @@ func realFaults() []realFault {
 // inside prefixes reasons with the internal network.
 func inside(reasons ...string) []string { return on("internal", reasons) }
 
+// noDirectory are reasons beside which nobody knows the domain controllers, nor from them the CA.
+func noDirectory(reasons ...string) []string {
+	return inside(append(reasons, "directory/dc_names_unanswered", "certsrv/certsrv_host_unknown")...)
+}
+
 func outside(reasons ...string) []string { return on("external", reasons) }
 
 func on(network string, reasons []string) []string {
@@ -247,13 +252,13 @@ func resolverFaults() []realFault {
 	first, second := insideResolvers[:1], insideResolvers[1:]
 	dc := []bed.Host{bed.DC}
 	all := func(reason string) []string {
-		return inside("dns/registrar_unresolved", "dns/"+reason, "ntp/time_names_unanswered")
+		return append(noDirectory("dns/registrar_unresolved", "dns/"+reason), inside("ntp/time_names_unanswered")...)
 	}
 	return []realFault{
-		{name: "domain controller killed", want: inside("dns/resolver_servfail"), breaks: each(dc, kill), heals: each(dc, restart)},
+		{name: "domain controller killed", want: noDirectory("dns/resolver_servfail"), breaks: each(dc, kill), heals: each(dc, restart)},
 		// BIND waits for ten seconds before it answers SERVFAIL, also to who asks again meanwhile.
-		{name: "domain controller silent", want: inside("dns/resolver_timeout"),
-			or:     [][]string{inside("dns/resolver_servfail"), inside("dns/resolver_timeout", "dns/resolver_servfail")},
+		{name: "domain controller silent", want: noDirectory("dns/resolver_timeout"),
+			or:     [][]string{noDirectory("dns/resolver_servfail"), noDirectory("dns/resolver_timeout", "dns/resolver_servfail")},
 			breaks: each(dc, pause), heals: each(dc, resume), waits: true},
 		{name: "SIP zone fails", want: inside("dns/registrar_unresolved", "dns/resolver_servfail"),
 			breaks: each(insideResolvers, failSIP), heals: each(insideResolvers, healDNS)},

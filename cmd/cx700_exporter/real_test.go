@@ -25,6 +25,7 @@ import (
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/bed"
 	"github.com/cx700/cx700_exporter/internal/schedule"
+	"github.com/cx700/cx700_exporter/internal/site"
 )
 
 // rig is the built program and the real servers of internal/bed. The program runs on the bed's monitor,
@@ -83,8 +84,18 @@ func must(t *testing.T, err error) {
 // long tells whether the slow suites are wanted, as `make long` does.
 func long() bool { return os.Getenv("LONG") == "1" }
 
-// guideSite is the site file of the guide's company, whose servers the bed plays; it lacks the interval.
-const guideSite = `sites:
+// guideOutside is the part of the guide's site file about the network outside.
+const guideOutside = `      external:
+        resolvers: [203.0.113.5]
+        reverse_proxy: ocsrp.fabrikam.com
+`
+
+// guideSite writes the site file of the guide's company, whose servers the bed plays.
+func (r *rig) guideSite(t *testing.T, interval string) string {
+	t.Helper()
+	secret := filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(secret, []byte(bed.ProbePassword), 0o600))
+	return fmt.Sprintf(`sites:
   - name: guide
     sip_domain: fabrikam.com
     dhcp:
@@ -92,13 +103,20 @@ const guideSite = `sites:
       dns_servers: [192.168.7.5, 192.168.7.6]
     phones: 1
     networks:
-      external:
-        resolvers: [203.0.113.5]
-        reverse_proxy: ocsrp.fabrikam.com
-collectors:
-  dns: {interval: %[1]s}
-  ntp: {interval: %[1]s}
-`
+      internal:
+        directory: {credential: reader, bind: ldaps, roots: [%s]}
+%scollectors:
+  dns: {interval: %[3]s}
+  ntp: {interval: %[3]s}
+  directory: {interval: %[3]s}
+  certsrv: {interval: %[3]s}
+credentials:
+  reader: {username: probe@contoso.com, password_file: %[4]s, allowed_hosts: ["*.contoso.com"]}
+`, r.RootFile(), guideOutside, interval, secret)
+}
+
+// guideTargets is how many targets follow from guideSite: two of names, two of time, AD and the CA.
+const guideTargets = 6
 
 // The targets that follow from guideSite.
 const (
@@ -237,22 +255,21 @@ func holds(t *testing.T, scrape string, want []string) error {
 	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), got); diff != "" {
 		return fmt.Errorf("reasons (-want +got):\n%s", diff)
 	}
+	seen := series(t, scrape, "cx700_probe_success")
 	success := map[string]float64{}
-	for _, c := range collectors.All() {
-		success[c.Name+"/internal/"+targetInside] = 1
-		success[c.Name+"/external/"+targetOutside] = 1
-		for _, r := range c.Reasons {
-			for network, target := range map[string]string{"internal": targetInside, "external": targetOutside} {
-				if r.Effect.Fails() && slices.Contains(want, network+"/"+c.Name+"/"+r.Name) {
-					success[c.Name+"/"+network+"/"+target] = 0
+	for labels := range seen {
+		m := regexp.MustCompile(`collector="(.*)",network="(.*)",target="(.*)"`).FindStringSubmatch(labels)
+		success[labels] = 1
+		for _, c := range collectors.All() {
+			for _, r := range c.Reasons {
+				if c.Name == m[1] && r.Effect.Fails() && slices.Contains(want, m[2]+"/"+c.Name+"/"+r.Name) {
+					success[labels] = 0
 				}
 			}
 		}
 	}
-	seen := map[string]float64{}
-	for labels, value := range series(t, scrape, "cx700_probe_success") {
-		m := regexp.MustCompile(`collector="(.*)",network="(.*)",target="(.*)"`).FindStringSubmatch(labels)
-		seen[strings.Join(m[1:], "/")] = value
+	if len(seen) != guideTargets {
+		return fmt.Errorf("%d targets have reported, want %d", len(seen), guideTargets)
 	}
 	if diff := cmp.Diff(success, seen); diff != "" {
 		return fmt.Errorf("cx700_probe_success (-want +got):\n%s", diff)
@@ -278,7 +295,7 @@ func (r *rig) ran(t *testing.T, args ...string) (code int, output string) {
 // LONG=1 adds the breaks that are left out by default.
 func TestReal(t *testing.T) {
 	r := newRig(t)
-	e := r.serve(t, siteFile(t, fmt.Sprintf(guideSite, "1s")))
+	e := r.serve(t, siteFile(t, r.guideSite(t, "1s")))
 	e.healthy(t)
 	prometheus := r.prometheus(t, e)
 	t.Run("healthy", func(t *testing.T) { testHealthy(t, e) })
@@ -303,7 +320,7 @@ func TestRealDefaultTimeouts(t *testing.T) {
 		t.Skip("the breaks that wait for the default timeouts run with LONG=1")
 	}
 	r := newRig(t)
-	e := r.serve(t, siteFile(t, fmt.Sprintf(guideSite, "10s")))
+	e := r.serve(t, siteFile(t, r.guideSite(t, "10s")))
 	e.healthy(t)
 	for _, f := range realFaults() {
 		if f.waits {
@@ -366,8 +383,8 @@ func testHealthy(t *testing.T, e *exporter) {
 		}
 	}
 	within(t, "the commands tell the same", slack, func() error { return probeCommands(t, e, nil) })
-	testConfigCheck(t, e, e.file, exitGood, "guide\n", "external  dns  "+targetOutside, "sites: 1, targets: 4")
-	faulty := siteFile(t, strings.ReplaceAll(fmt.Sprintf(guideSite, "1s"), "sip_domain", "sip_domian"))
+	testConfigCheck(t, e, e.file, exitGood, "guide\n", targetOutside, fmt.Sprintf("sites: 1, targets: %d", guideTargets))
+	faulty := siteFile(t, strings.ReplaceAll(e.rig.guideSite(t, "1s"), "sip_domain", "sip_domian"))
 	testConfigCheck(t, e, faulty, exitBad, faulty+":3: ", "sip_domian")
 }
 
@@ -387,7 +404,10 @@ func probeCommands(t *testing.T, e *exporter, want []string) error {
 	for _, c := range collectors.All() {
 		worst := collectors.Notes
 		texts := []string{c.Asks}
-		good := map[string]bool{"internal": true, "external": true}
+		good := map[string]bool{"internal": true}
+		if len(c.Targets(&site.Site{}, site.Network{Name: site.External})) > 0 {
+			good["external"] = true
+		}
 		for _, reason := range c.Reasons {
 			for network := range good {
 				if slices.Contains(want, network+"/"+c.Name+"/"+reason.Name) {
@@ -431,7 +451,7 @@ func testFormats(t *testing.T, e *exporter) {
 
 // testReload checks SIGHUP with a faulty file, with one that has a network less, and SIGTERM.
 func testReload(t *testing.T, r *rig) {
-	whole := fmt.Sprintf(guideSite, "1s")
+	whole := r.guideSite(t, "1s")
 	e := r.serve(t, siteFile(t, whole))
 	e.healthy(t)
 	reload := func(text, logged string) (scrape string) {
@@ -448,7 +468,7 @@ func testReload(t *testing.T, r *rig) {
 	}
 
 	before := lastRuns(t, reload(strings.ReplaceAll(whole, "sip_domain", "sip_domian"), "site file not taken over"))
-	if len(before) != 4 {
+	if len(before) != guideTargets {
 		t.Errorf("targets after a faulty file: %v", before)
 	}
 	within(t, "probing goes on after a faulty file", 5*time.Second, func() error {
@@ -462,16 +482,14 @@ func testReload(t *testing.T, r *rig) {
 		t.Errorf("the first page does not tell of the faulty file:\n%s", page)
 	}
 
-	head, rest, _ := strings.Cut(whole, "    networks:")
-	_, tail, _ := strings.Cut(rest, "collectors:")
-	scrape = reload(head+"collectors:"+tail, "site file taken over")
+	scrape = reload(strings.Replace(whole, guideOutside, "", 1), "site file taken over")
 	if ok := series(t, scrape, "cx700_config_last_reload_successful")[""]; ok != 1 {
 		t.Errorf("cx700_config_last_reload_successful is %v after a good file", ok)
 	}
 	if left := regexp.MustCompile(`(?m)^.*network="external".*$`).FindAllString(scrape, -1); left != nil {
 		t.Errorf("series of removed targets are left:\n%s", strings.Join(left, "\n"))
 	}
-	if got := series(t, scrape, "cx700_probe_success"); len(got) != 2 {
+	if got := series(t, scrape, "cx700_probe_success"); len(got) != guideTargets-2 {
 		t.Errorf("targets after the change: %v", got)
 	}
 	if code := e.stop(t); code != exitGood {
@@ -519,14 +537,14 @@ scrape_configs:
 // answered, and each family that the exporter serves must be there.
 func testQueries(t *testing.T, r *rig, e *exporter, log *lockedBuffer) {
 	within(t, "Prometheus has scraped, and all is healed", 20*time.Second, func() error {
-		for query, want := range map[string]string{"up": `"1"]`, "count(cx700_probe_success==1)": `"4"]`} {
+		for query, want := range map[string]string{"up": `"1"]`, "count(cx700_probe_success==1)": fmt.Sprintf(`"%d"]`, guideTargets)} {
 			if answer, err := r.query(t, query); err != nil || !strings.Contains(answer, want) {
 				return fmt.Errorf("%s: %s %v\n%s", query, answer, err, log)
 			}
 		}
 		return nil
 	})
-	catalogue := append(schedule.Metrics(), collectors.AuthorityMetrics()...)
+	catalogue := slices.Concat(schedule.Metrics(), collectors.AuthorityMetrics(), collectors.CredentialMetrics())
 	for _, c := range collectors.All() {
 		catalogue = append(catalogue, c.Metrics...)
 	}

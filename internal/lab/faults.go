@@ -65,7 +65,8 @@ func nameFaults() []fault {
 		dnsInside("ntp_srv_dropped", "SRV _ntp._udp is gone; time.windows.com is left", drops(ntpSRV), "time_srv_missing"),
 		dnsInside("autodiscover_dropped", "A autodiscover is gone", drops(autodiscoverName), "autodiscover_missing"),
 		dnsInside("ucupdates_dropped", "A ucupdates-r2 is gone", drops(updateName), "update_name_missing"),
-		dnsInside("wildcard", "the DHCP domain has a wildcard record", wildcard, "wildcard_zone", "wildcard_misdirects"),
+		dnsInside("wildcard", "the DHCP domain has a wildcard record", wildcard(dhcpDomain), "wildcard_zone", "wildcard_misdirects"),
+		dnsInside("wildcard_sip", "the SIP domain has a wildcard record", wildcard(sipDomain), "wildcard_zone", "wildcard_misdirects"),
 		blind(dnsInside("dns_servfail", "both resolvers answer SERVFAIL", resolversDo(servfail), "registrar_unresolved", "resolver_servfail")),
 		blind(dnsInside("dns_refused", "both resolvers refuse", resolversDo(refuses), "registrar_unresolved", "resolver_refused")),
 		blind(dnsInside("dns_silent", "both resolvers are silent", resolversDo(silent), "registrar_unresolved", "resolver_timeout")),
@@ -119,8 +120,8 @@ func secondResolver(mode resolverMode) func(*state) {
 	return func(s *state) { s.resolvers[inside2].mode = mode }
 }
 
-func wildcard(s *state) {
-	s.resolvers[inside1].wildcard, s.resolvers[inside2].wildcard = dhcpDomain, dhcpDomain
+func wildcard(zone string) func(*state) {
+	return func(s *state) { s.resolvers[inside1].wildcard, s.resolvers[inside2].wildcard = zone, zone }
 }
 
 func lies(s *state) {

@@ -1,5 +1,7 @@
 package lab
 
+import "github.com/cx700/cx700_exporter/internal/phone"
+
 func directoryFaults() []fault {
 	directory := func(name, text string, apply func(*state), reasons ...string) fault {
 		return fault{Fault{Name: name, Network: "internal", Collector: "directory", Reasons: reasons, Text: text}, apply}
@@ -15,6 +17,7 @@ func directoryFaults() []fault {
 			publish(rootCertificate[:len(rootCertificate)/2]), "root_unparsable"),
 		directory("ad_ca_hidden", "the account has no right to read cACertificate", publish(), "root_hidden"),
 		directory("ad_ca_wrong", "another CA's root is published", publish(otherRootCertificate)),
+		directory("ad_ca_many", "the phone's own authorities are published too: nothing is wrong", publishesMany),
 		directory("ad_ca_gone", "no certificationAuthority object is left", dropsClass(caClass), "root_missing"),
 		directory("ad_no_enrolment", "no pKIEnrollmentService object is left", dropsClass(enrolClass), "enrolment_missing"),
 		blind(directory("dc_down", "nothing listens at the domain controller", controllerDown, "dc_unreachable", "dcs_unavailable")),
@@ -27,6 +30,15 @@ func directoryFaults() []fault {
 		blind(directory("ad_account_disabled", "the account is disabled", refusesAccount(accountDisabled), "account_disabled")),
 		blind(directory("ad_referral", "every search answers with a referral", directoryIs(directoryRefers), "search_failed")),
 		blind(directory("ad_endless", "a search result never ends", directoryIs(directoryEndless), "search_too_large")),
+	}
+}
+
+// publishesMany adds an object for each authority that phones have anyway.
+func publishesMany(s *state) {
+	for _, a := range phone.Authorities() {
+		e := authority(a.Name, "CN=Certification Authorities,"+keyServicesDN)
+		e.attributes[caCertificate] = []string{string(a.Certificate.Raw)}
+		s.directory.configuration.entries = append(s.directory.configuration.entries, e)
 	}
 }
 

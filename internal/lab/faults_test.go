@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"fmt"
+	"github.com/cx700/cx700_exporter/internal/phone"
 	"maps"
 	"slices"
 	"strings"
@@ -69,6 +70,11 @@ func effects() map[string]map[string]string {
 		"ucupdates_dropped":     both("A "+updateName, "NXDOMAIN"),
 		"external_srv_dropped":  {"outside SRV " + sipExternalSRV: "NXDOMAIN"},
 		"reverse_proxy_dropped": {"outside A " + reverseProxyName: "NXDOMAIN"},
+		"wildcard_sip": {
+			"inside1 A made-up.fabrikam.com.": "192.0.2.99", "inside2 A made-up.fabrikam.com.": "192.0.2.99",
+			"inside1 SRV " + sipExternalSRV: "NODATA", "inside2 SRV " + sipExternalSRV: "NODATA",
+			"inside1 A " + reverseProxyName: "192.0.2.99", "inside2 A " + reverseProxyName: "192.0.2.99",
+		},
 		"wildcard": {
 			"inside1 A made-up.contoso.com.": "192.0.2.99", "inside1 SRV made-up.contoso.com.": "NODATA",
 			"inside2 A made-up.contoso.com.": "192.0.2.99", "inside2 SRV made-up.contoso.com.": "NODATA",
@@ -97,6 +103,7 @@ func effects() map[string]map[string]string {
 		"ad_no_enrolment":     {"dc enrolment": "nothing"},
 		"dc_down":             merged(both("A "+dhcpDomain, "192.0.2.13"), both("A "+controllerName, "192.0.2.13"), map[string]string{"dc ": "closed"}),
 		"dc_silent":           {"dc ": "silence"},
+		"ad_ca_many":          {"dc certificates": manyCertificates()},
 		"dc_garbage":          {"dc ": "garbage"},
 		"dc_srv_dropped":      both("SRV "+controllerSRV, "NXDOMAIN"),
 		"ad_domain_a_dropped": both("A "+dhcpDomain, "NODATA"),
@@ -112,6 +119,16 @@ func effects() map[string]map[string]string {
 		"certsrv_https":     {"certsrv": "302 https://ca01.contoso.com/certsrv/certnew.p7b?ReqID=CACert&Renewal=-1&Enc=b64"},
 		"ca_name_dropped":   both("A "+caName, "NXDOMAIN"),
 	}
+}
+
+// manyCertificates is what ad_ca_many makes of the three containers: AIA and the one of NTAuth stay as they are.
+func manyCertificates() string {
+	published := []string{"AIA ContosoCA", "Public Key Services ContosoCA", "Certification Authorities ContosoCA"}
+	for _, a := range phone.Authorities() {
+		published = append(published, "Certification Authorities "+a.Certificate.Subject.CommonName)
+	}
+	slices.Sort(published)
+	return strings.Join(published, ", ")
 }
 
 func merged(all ...map[string]string) map[string]string {
@@ -208,7 +225,9 @@ func TestActive(t *testing.T) {
 	if got := l.Active(); !slices.Equal(got, want) {
 		t.Errorf("active %v, want %v", got, want)
 	}
-	l.HealAll()
+	if err := l.HealAll(); err != nil {
+		t.Fatal(err)
+	}
 	if got := l.Active(); len(got) > 0 {
 		t.Errorf("after healing all: %v", got)
 	}

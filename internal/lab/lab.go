@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,9 @@ type office struct {
 	clocks     [clocks]*clock
 	controller *controller
 	certsrv    *certsrv
+
+	// passwordFile holds the password of the exporter's account; each site has an account of its own.
+	passwordFile string
 }
 
 // Start starts a company with n sites. Close ends it.
@@ -55,7 +59,7 @@ func Start(n int) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{folder: folder}
-	if err := l.writeFiles(); err != nil {
+	if err := l.writeRoot(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	for i := range n {
@@ -63,9 +67,9 @@ func Start(n int) (*Lab, error) {
 		if i == 0 {
 			o.name = "headquarters"
 		}
-		o.rebuild()
+		o.passwordFile = filepath.Join(folder, o.name+".password")
 		l.offices = append(l.offices, o)
-		if err := o.start(config); err != nil {
+		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(config)); err != nil {
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
@@ -133,14 +137,18 @@ func (l *Lab) Sites() []string {
 }
 
 // rebuild computes what the servers answer from the active faults. It takes effect with the next packet.
-func (o *office) rebuild() {
+func (o *office) rebuild() error {
 	s := healthy(o.index)
 	for _, f := range faultTable() {
 		if o.active[f.Name] {
 			f.apply(s)
 		}
 	}
-	o.state.Store(s)
+	before := o.state.Swap(s)
+	if before != nil && before.directory.refusal != "" && s.directory.refusal == "" {
+		return o.writePassword() // as whoever mended the account would, so that the exporter tries it again
+	}
+	return nil
 }
 
 // Set switches a fault on: NAME at every site, SITE:NAME at one.
@@ -150,13 +158,15 @@ func (l *Lab) Set(spec string) error { return l.change(spec, true) }
 func (l *Lab) Heal(spec string) error { return l.change(spec, false) }
 
 // HealAll switches every fault off.
-func (l *Lab) HealAll() {
+func (l *Lab) HealAll() error {
+	var errs []error
 	for _, o := range l.offices {
 		o.mu.Lock()
 		clear(o.active)
-		o.rebuild()
+		errs = append(errs, o.rebuild())
 		o.mu.Unlock()
 	}
+	return errors.Join(errs...)
 }
 
 func (l *Lab) change(spec string, on bool) error {
@@ -164,6 +174,7 @@ func (l *Lab) change(spec string, on bool) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, o := range offices {
 		o.mu.Lock()
 		if on {
@@ -171,10 +182,10 @@ func (l *Lab) change(spec string, on bool) error {
 		} else {
 			delete(o.active, name)
 		}
-		o.rebuild()
+		errs = append(errs, o.rebuild())
 		o.mu.Unlock()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Active lists the faults that are on, as SITE:NAME.

@@ -165,7 +165,7 @@ func TestSiteFileNamesFiles(t *testing.T) {
 	if err := yaml.Unmarshal(l.SiteFile(), &file); err != nil {
 		t.Fatal(err)
 	}
-	passwordFile := file.Credentials["lab-reader"].PasswordFile
+	passwordFile := file.Credentials["headquarters"].PasswordFile
 	rootFile := file.Sites[0].Networks["internal"].Directory.Roots[0]
 	password, err := os.ReadFile(passwordFile)
 	if err != nil || strings.TrimSpace(string(password)) != accountPassword {

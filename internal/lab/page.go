@@ -25,12 +25,18 @@ func (l *Lab) Handler() http.Handler {
 	mux.HandleFunc("POST /lab/set", l.form(l.Set))
 	mux.HandleFunc("POST /lab/heal", l.form(l.Heal))
 	mux.HandleFunc("POST /lab/heal-all", func(w http.ResponseWriter, r *http.Request) {
-		l.HealAll()
+		if err := l.HealAll(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		http.Redirect(w, r, "/lab", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /lab/faults", l.list)
 	mux.HandleFunc("DELETE /lab/faults", func(w http.ResponseWriter, _ *http.Request) {
-		l.HealAll()
+		if err := l.HealAll(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintln(w, "all healed")
 	})
 	mux.HandleFunc("POST /lab/faults/{spec}", call(l.Set, "set"))

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,29 +13,26 @@ import (
 // company's; connect_to leads each to its socket, and everything else to a closed port of loopback.
 func (l *Lab) SiteFile() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, `credentials:
-  lab-reader:
-    username: %s
-    password_file: %q
-    allowed_hosts: ["*.contoso.com"]
-sites:
-`, accountUPN, l.passwordFile())
+	b.WriteString("credentials:\n")
+	for _, o := range l.offices {
+		fmt.Fprintf(&b, "  %s: {username: %s, password_file: %q, allowed_hosts: [\"*.contoso.com\"]}\n", o.name, accountUPN, o.passwordFile)
+	}
+	b.WriteString("sites:\n")
 	for _, o := range l.offices {
 		o.writeTo(&b, l.rootFile())
 	}
 	return []byte(b.String())
 }
 
-func (l *Lab) passwordFile() string { return filepath.Join(l.folder, "password") }
-func (l *Lab) rootFile() string     { return filepath.Join(l.folder, "root.pem") }
+func (l *Lab) rootFile() string { return filepath.Join(l.folder, "root.pem") }
 
-// writeFiles writes the files that the site file names.
-func (l *Lab) writeFiles() error {
+func (l *Lab) writeRoot() error {
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(rootCertificate)})
-	return errors.Join(
-		os.WriteFile(l.passwordFile(), []byte(accountPassword+"\n"), 0o600),
-		os.WriteFile(l.rootFile(), root, 0o600),
-	)
+	return os.WriteFile(l.rootFile(), root, 0o600)
+}
+
+func (o *office) writePassword() error {
+	return os.WriteFile(o.passwordFile, []byte(accountPassword+"\n"), 0o600)
 }
 
 func (o *office) writeTo(b *strings.Builder, rootFile string) {
@@ -49,7 +45,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
     networks:
       internal:
         resolvers: [%s, %s]
-        directory: {credential: lab-reader, bind: ldaps, roots: [%q]}
+        directory: {credential: %s, bind: ldaps, roots: [%q]}
         connect_to:
           - "%s:53:%s"
           - "%s:53:%s"
@@ -58,7 +54,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:636:%s"
           - "%s:80:%s"
           - "::127.0.0.1:9"
-`, o.name, first, second, first, second, rootFile,
+`, o.name, first, second, first, second, o.name, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
 		insideAddress(o.index, 20), o.clocks[insideClock].address,
 		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,

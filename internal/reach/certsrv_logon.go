@@ -26,6 +26,8 @@ const (
 	// once in years. A failure is no reason to log on more often: it would repeat itself at every probe,
 	// and an account with a bad logon every few minutes gets locked.
 	logonKept = time.Hour
+	// forgotten is after how long an outcome that nobody renews is dropped.
+	forgotten = 24 * time.Hour
 	// logonTimeout is for one logon with its request, so that one CA does not keep the credential from the
 	// others.
 	logonTimeout = 8 * time.Second
@@ -68,26 +70,35 @@ func (a *CertsrvAccess) May() bool {
 
 func (a *CertsrvAccess) mayNTLM() bool { return a.NTLMOverHTTP && offers(a.Anonymous, schemeNTLM) }
 
-// Certsrv logs on to the web pages of CAs, at most once an hour for each of them and each credential.
+// Certsrv logs on to the web pages of CAs: to each at once, and from then on at most once an hour with each
+// credential, to the CA whose turn it is.
 type Certsrv struct {
 	guard *Guard
 
 	mu   sync.Mutex
-	held map[string]facts.CertsrvLogon
+	held map[string]heldLogon
+}
+
+// heldLogon is what came of a logon with a credential.
+type heldLogon struct {
+	facts.CertsrvLogon
+	credential string
+	// asked is when somebody wanted to know it last.
+	asked time.Time
 }
 
 // NewCertsrv returns a Certsrv whose credentials the guard watches over.
 func NewCertsrv(g *Guard) *Certsrv {
-	return &Certsrv{guard: g, held: map[string]facts.CertsrvLogon{}}
+	return &Certsrv{guard: g, held: map[string]heldLogon{}}
 }
 
-// Logon logs on and fetches the chain, or returns what came of it within the last hour. It must be called
+// Logon logs on and fetches the chain, or returns what came of it before while that stands. It must be called
 // only where the anonymous answer asks for a logon, so that the credential never follows a redirect.
 func (c *Certsrv) Logon(ctx context.Context, a *CertsrvAccess) *facts.CertsrvLogon {
 	key := fmt.Sprint(a.Way.ConnectTo, a.Host, a.Credential.Name, a.Credential.Username, a.NTLMOverHTTP)
 	var out facts.CertsrvLogon
 	err := c.guard.Use(ctx, a.Credential, a.Host, func(s Secret) error {
-		if held, ok := c.kept(key, time.Now()); ok {
+		if held, ok := c.kept(key, a.Credential.Name, time.Now()); ok {
 			out = held
 			return nil
 		}
@@ -95,31 +106,43 @@ func (c *Certsrv) Logon(ctx context.Context, a *CertsrvAccess) *facts.CertsrvLog
 		defer cancel()
 		err := a.logon(ctx, s, &out)
 		blame(&out, err)
-		c.keep(key, out)
+		c.keep(key, a.Credential.Name, out)
 		return err
 	})
 	blame(&out, err)
 	return &out
 }
 
-// kept returns what came of a logon if that still stands.
-func (c *Certsrv) kept(key string, now time.Time) (held facts.CertsrvLogon, ok bool) {
+// kept returns what came of a logon if that still stands: until the credential has rested for an hour, and
+// no other CA has waited longer for it.
+func (c *Certsrv) kept(key, credential string, now time.Time) (facts.CertsrvLogon, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held, ok = c.held[key]
-	return held, ok && now.Sub(held.At) < logonKept
+	held, ok := c.held[key]
+	if !ok {
+		return facts.CertsrvLogon{}, false
+	}
+	held.asked = now
+	c.held[key] = held
+	for _, other := range c.held {
+		waits := other.At.Before(held.At) && now.Sub(other.asked) < logonKept
+		if other.credential == credential && (waits || now.Sub(other.At) < logonKept) {
+			return held.CertsrvLogon, true
+		}
+	}
+	return facts.CertsrvLogon{}, false
 }
 
 // keep holds what came of a logon. One in which the account was not used needs no holding, and one that
 // refused the account is held by the guard, until the secret changes.
-func (c *Certsrv) keep(key string, l facts.CertsrvLogon) {
+func (c *Certsrv) keep(key, credential string, l facts.CertsrvLogon) {
 	if l.At.IsZero() || slices.Contains(refusals[:], l.Problem) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.held, func(_ string, held facts.CertsrvLogon) bool { return l.At.Sub(held.At) >= logonKept })
-	c.held[key] = l
+	maps.DeleteFunc(c.held, func(_ string, held heldLogon) bool { return l.At.Sub(held.At) >= forgotten })
+	c.held[key] = heldLogon{l, credential, l.At}
 }
 
 // logon tries Kerberos where it is offered. NTLM is for CAs that offer nothing else, and for an exporter

@@ -186,7 +186,7 @@ func TestNTLMFetchesTheChainOnceAnHour(t *testing.T) {
 		t.Errorf("asked %d times, want 4: the chain was to be held", len(asked))
 	}
 	for key := range l.held {
-		if _, ok := l.kept(key, first.At.Add(logonKept)); ok {
+		if _, ok := l.kept(key, access.Credential.Name, first.At.Add(logonKept)); ok {
 			t.Error("the chain is held for longer than an hour")
 		}
 	}
@@ -305,9 +305,35 @@ func TestKeepForgetsWhatIsOld(t *testing.T) {
 	c := NewCertsrv(nil)
 	now := time.Now()
 	for i := range 100 {
-		c.keep(fmt.Sprint(i), facts.CertsrvLogon{At: now.Add(time.Duration(i) * logonKept / 10)})
+		c.keep(fmt.Sprint(i), "reader", facts.CertsrvLogon{At: now.Add(time.Duration(i) * forgotten / 10)})
 	}
 	if len(c.held) > 10 {
-		t.Errorf("held %d logons of ten hours, want those of one", len(c.held))
+		t.Errorf("held %d logons of ten days, want those of one", len(c.held))
+	}
+}
+
+// TestCAsTakeTurns lets two CAs be logged on to with one credential: each at once, then one of them an hour.
+func TestCAsTakeTurns(t *testing.T) {
+	c := NewCertsrv(nil)
+	now := time.Now()
+	logons := map[string]int{}
+	probe := func(ca, credential string) {
+		if _, held := c.kept(ca, credential, now); !held {
+			logons[ca]++
+			c.keep(ca, credential, facts.CertsrvLogon{At: now})
+		}
+	}
+	const hours, minutesBetween = 12, 5
+	for range hours * 60 / minutesBetween {
+		probe("first", "reader")
+		probe("second", "reader")
+		probe("third", "another")
+		now = now.Add(minutesBetween * time.Minute)
+	}
+	if n := logons["first"] + logons["second"]; n > hours+1 || n < hours-1 || logons["second"] < hours/3 {
+		t.Errorf("logons with one credential in %d hours: %v, want one an hour, in turns", hours, logons)
+	}
+	if logons["third"] != hours {
+		t.Errorf("logons with the other credential in %d hours: %v, want one an hour", hours, logons)
 	}
 }

@@ -77,14 +77,10 @@ func (d *Directories) Read(ctx context.Context, w Way, domains phone.Domains, ac
 		out.Domain, services = domains.FindControllers(find)
 		services = services[:min(len(services), maxControllers)]
 		out.Controllers = make([]facts.Controller, len(services))
-		var wg sync.WaitGroup
-		for i, s := range services {
-			wg.Go(func() {
-				c := &controller{way: w, host: s.Target, port: s.Port, access: access, guard: d.guard}
-				out.Controllers[i] = d.readController(ctx, c, find(s.Target, phone.A).Addresses)
-			})
-		}
-		wg.Wait()
+		Parallel(len(services), func(i int) {
+			c := &controller{way: w, host: services[i].Target, port: services[i].Port, access: access, guard: d.guard}
+			out.Controllers[i] = d.readController(ctx, c, find(c.host, phone.A).Addresses)
+		})
 		return out
 	})
 }

@@ -23,7 +23,9 @@ type rounds[T any] struct {
 type look[T any] struct {
 	started time.Time
 	done    chan struct{}
-	result  T // set when done is closed
+	// result and panic are set when done is closed.
+	result T
+	panic  any
 }
 
 func newRounds[T any]() *rounds[T] {
@@ -43,6 +45,9 @@ func (r *rounds[T]) get(ctx context.Context, key string, due time.Time, budget t
 	l := r.begin(key, due, budget, find)
 	select {
 	case <-l.done:
+		if l.panic != nil {
+			panic(l.panic) // in a probe, which is guarded
+		}
 		return l.result, nil
 	case <-ctx.Done():
 		var none T
@@ -61,7 +66,7 @@ func (r *rounds[T]) begin(key string, due time.Time, budget time.Duration, find 
 	r.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, budget)
 		defer cancel()
-		l.result = find(ctx)
+		l.panic = caught(func() { l.result = find(ctx) })
 		close(l.done)
 		time.AfterFunc(roundKept, func() { r.forget(key, l) })
 	})

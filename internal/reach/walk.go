@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -41,15 +40,11 @@ func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, due time.Ti
 func (w Way) walk(ctx context.Context, d phone.Domains) *facts.Names {
 	names := &facts.Names{Started: time.Now(), Walks: make([]facts.Walk, len(w.Resolvers))}
 	random := fmt.Sprintf("cx700-%08x", rand.Uint32())
-	var wg sync.WaitGroup
-	for i, resolver := range w.Resolvers {
-		wg.Go(func() {
-			a := asker{ctx: ctx, way: w, resolver: resolver}
-			a.walk(d, random)
-			names.Walks[i] = facts.Walk{Resolver: resolver, Lookups: a.lookups}
-		})
-	}
-	wg.Wait()
+	Parallel(len(w.Resolvers), func(i int) {
+		a := asker{ctx: ctx, way: w, resolver: w.Resolvers[i]}
+		a.walk(d, random)
+		names.Walks[i] = facts.Walk{Resolver: a.resolver, Lookups: a.lookups}
+	})
 	return names
 }
 

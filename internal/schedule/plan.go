@@ -10,6 +10,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/site"
@@ -160,7 +162,8 @@ func (p *Plan) Print(w io.Writer) error {
 			if n := len(j.Sites) - 1; n > 0 {
 				shared = fmt.Sprintf(", shared with %d more", n)
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\tevery %s%s\n", j.Target.Network, j.Collector.Name, j.Target.Name, j.Target.Interval, shared)
+			fmt.Fprintf(table, "  %s\t%s\t%s\tevery %s%s\n", j.Target.Network, j.Collector.Name, j.Target.Name,
+				model.Duration(j.Target.Interval), shared)
 		}
 		if err := table.Flush(); err != nil {
 			return err
