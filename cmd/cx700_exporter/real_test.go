@@ -362,6 +362,7 @@ func testHealthy(t *testing.T, e *exporter) {
 			srv[fmt.Sprintf(`name="%s.fabrikam.com",network="%s",target="%s"`, name, network.name, network.target)] = count
 		}
 	}
+	srv[`name="_ldap._tcp.dc._msdcs.contoso.com",network="internal",target="`+targetInside+`"`] = 1
 	if diff := cmp.Diff(srv, series(t, scrape, "cx700_dns_srv_records")); diff != "" {
 		t.Errorf("cx700_dns_srv_records (-want +got):\n%s", diff)
 	}

@@ -84,7 +84,7 @@ func (c *controller) open(ctx context.Context, addresses []netip.Addr) (*session
 	if err != nil {
 		return nil, err
 	}
-	if err = c.begin(ctx, s); err != nil {
+	if err = c.begin(ctx, s, roots); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -115,16 +115,19 @@ func (c *controller) connect(ctx context.Context, a netip.Addr, roots []*x509.Ce
 	}
 	s.conn.SetTimeout(remaining(ctx))
 	s.conn.Start()
-	if c.access.Bind == site.BindStartTLS {
-		if err := s.conn.StartTLS(controllerTLS(c.host, roots)); err != nil {
-			defer s.close()
-			if result := new(ldap.Error); errors.As(err, &result) && result.ResultCode < ldap.ErrorNetwork {
-				return nil, problem(facts.TLSFailed, "%s refuses StartTLS: %v", address, err)
-			}
-			return nil, tlsProblem(address, err)
-		}
-	}
 	return s, nil
+}
+
+// startTLS turns TLS on. The controller has answered on this connection, so what fails is TLS.
+func (s *session) startTLS(config *tls.Config) error {
+	err := s.conn.StartTLS(config)
+	if err == nil {
+		return nil
+	}
+	if p := tlsProblem(s.address, err); p.Kind == facts.TLSUntrusted {
+		return p
+	}
+	return problem(facts.TLSFailed, "%s: StartTLS: %s", s.address, printable(err.Error()))
 }
 
 func dialProblem(address netip.AddrPort, err error) *Problem {
@@ -146,10 +149,16 @@ func tlsProblem(address netip.AddrPort, err error) *Problem {
 	}
 }
 
-// begin reads the rootDSE, logs on, and lets the connection live on without a deadline.
-func (c *controller) begin(ctx context.Context, s *session) error {
+// begin reads the rootDSE, turns TLS on where the bind wants it now, logs on, and lets the connection live
+// on without a deadline.
+func (c *controller) begin(ctx context.Context, s *session, roots []*x509.Certificate) error {
 	if err := s.readRootDSE(ctx); err != nil {
 		return err
+	}
+	if c.access.Bind == site.BindStartTLS {
+		if err := s.startTLS(controllerTLS(c.host, roots)); err != nil {
+			return err
+		}
 	}
 	if err := c.logon(ctx, s); err != nil {
 		return err
