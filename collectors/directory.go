@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -116,14 +117,19 @@ func probeDirectory(ctx context.Context, env *Env, seen *facts.Seen) error {
 // observeRoots takes note of the roots. That one is gone counts only when every controller was read.
 func observeRoots(env *Env, d *facts.Directory) error {
 	forest := forestOf(d)
-	if !env.Scheduled || forest == "" || slices.ContainsFunc(d.Controllers, func(c facts.Controller) bool { return !c.Read() }) {
+	if !env.Scheduled || forest == "" {
 		return nil
+	}
+	const rounds = 2 // another look of the same time may meet a controller that has not got the change yet
+	patience := rounds * env.Target.Interval
+	if slices.ContainsFunc(d.Controllers, func(c facts.Controller) bool { return !c.Read() }) {
+		patience = math.MaxInt64
 	}
 	var published []state.Published
 	for _, c := range certificatesOf(d, facts.CertificationAuthorities) {
 		published = append(published, state.Published{SHA256: c.SHA256, Subject: c.Subject, Object: c.object})
 	}
-	events, err := env.Shared.State.ObserveRoots(forest, time.Now(), published)
+	events, err := env.Shared.State.ObserveRoots(forest, time.Now(), patience, published)
 	for _, e := range events {
 		args := []any{"change", e.Change, "sha256", e.SHA256, "subject", e.Subject}
 		if e.Before != "" {

@@ -38,9 +38,10 @@ type Event struct {
 // Published is one root that a forest publishes now.
 type Published struct{ SHA256, Subject, Object string }
 
-// ObserveRoots takes note of the roots that a forest publishes now and returns what has changed since the
-// last time. What is there when a forest is seen first is no change.
-func (f *File) ObserveRoots(forest string, now time.Time, published []Published) ([]Event, error) {
+// ObserveRoots takes note of the roots that somebody sees published in a forest now, and returns what has
+// changed. Several may look, and see different controllers: a root is gone only when nobody has seen it for
+// as long as patience. What is there when a forest is seen first is no change.
+func (f *File) ObserveRoots(forest string, now time.Time, patience time.Duration, published []Published) ([]Event, error) {
 	var events []Event
 	err := f.Update(func(d *Data) bool {
 		r := d.Roots[forest]
@@ -52,7 +53,7 @@ func (f *File) ObserveRoots(forest string, now time.Time, published []Published)
 			}
 			d.Roots[forest] = r
 		}
-		events = r.observe(now, published)
+		events = append(r.appear(now, published), r.vanish(now, patience)...)
 		if first {
 			events = nil
 		}
@@ -87,37 +88,56 @@ func (f *File) ChangeCounts(forest string) map[Change]int {
 	return out
 }
 
-func (r *Roots) observe(now time.Time, published []Published) []Event {
-	is := map[string]bool{}
-	for _, p := range published {
-		is[p.SHA256] = true
-	}
+// appear takes note of what is published, and tells of roots that were not.
+func (r *Roots) appear(now time.Time, published []Published) []Event {
 	var events []Event
-	for _, sum := range slices.Sorted(maps.Keys(r.Seen)) {
-		root := r.Seen[sum]
-		if root.Gone.IsZero() && !is[sum] {
-			root.Gone = now
-			r.Seen[sum] = root
-			events = append(events, Event{Time: now, Change: Gone, SHA256: sum, Subject: root.Subject})
-		}
-	}
 	for _, p := range published {
 		root, known := r.Seen[p.SHA256]
-		if known && root.Gone.IsZero() || !known && len(r.Seen) >= maxRoots {
+		if !known && len(r.Seen) >= maxRoots {
 			continue
+		}
+		if !known || !root.Gone.IsZero() {
+			e := Event{Time: now, Change: Appeared, SHA256: p.SHA256, Subject: p.Subject}
+			if e.Before = r.stoodIn(p.Object, published); e.Before != "" {
+				e.Change = Replaced
+			}
+			events = append(events, e)
 		}
 		if !known {
 			root.FirstSeen = now
 		}
-		root.Subject, root.Object, root.Gone = p.Subject, p.Object, time.Time{}
+		root.Subject, root.Object, root.Gone, root.lastSeen = p.Subject, p.Object, time.Time{}, now
 		r.Seen[p.SHA256] = root
-		e := Event{Time: now, Change: Appeared, SHA256: p.SHA256, Subject: p.Subject}
-		if i := slices.IndexFunc(events, func(e Event) bool { return e.Change == Gone && r.Seen[e.SHA256].Object == p.Object }); i >= 0 {
-			e.Change, e.Before = Replaced, events[i].SHA256
-			events[i] = e
-			continue
+	}
+	return events
+}
+
+// stoodIn returns the root that an object held until now and holds no more, empty when there is none.
+func (r *Roots) stoodIn(object string, published []Published) string {
+	for _, sum := range slices.Sorted(maps.Keys(r.Seen)) {
+		still := slices.ContainsFunc(published, func(p Published) bool { return p.SHA256 == sum })
+		if root := r.Seen[sum]; root.Object == object && root.Gone.IsZero() && !still {
+			return sum
 		}
-		events = append(events, e)
+	}
+	return ""
+}
+
+// vanish tells of the roots that nobody has seen for long enough.
+func (r *Roots) vanish(now time.Time, patience time.Duration) []Event {
+	var events []Event
+	for _, sum := range slices.Sorted(maps.Keys(r.Seen)) {
+		root := r.Seen[sum]
+		switch {
+		case !root.Gone.IsZero():
+			continue
+		case root.lastSeen.IsZero(): // not seen since the exporter started
+			root.lastSeen = now
+		case now.Sub(root.lastSeen) >= patience:
+			root.Gone = now
+			events = append(events, Event{Time: now, Change: Gone, SHA256: sum, Subject: root.Subject})
+		}
+		r.Seen[sum] = root
 	}
 	return events
 }

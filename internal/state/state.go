@@ -56,6 +56,8 @@ type Root struct {
 	FirstSeen time.Time `json:"first_seen"`
 	// Gone is when it was not published any more; zero while it is.
 	Gone time.Time `json:"gone,omitzero"`
+
+	lastSeen time.Time
 }
 
 // File is the state and where it is kept.

@@ -77,7 +77,7 @@ func TestFileWithHolesIsTaken(t *testing.T) {
 	}
 	f := opened(t, path)
 	for _, forest := range []string{"a", "b", "c"} {
-		if _, err := f.ObserveRoots(forest, monday, []Published{{SHA256: "aa"}}); err != nil {
+		if _, err := f.ObserveRoots(forest, monday, time.Minute, []Published{{SHA256: "aa"}}); err != nil {
 			t.Error(err)
 		}
 		if _, known := f.FirstSeen(forest, "aa"); !known {
@@ -96,10 +96,12 @@ func TestUnwritableFolderIsToldAtOnce(t *testing.T) {
 func TestRootsThroughARollOver(t *testing.T) {
 	const forest = "CN=Configuration,DC=contoso,DC=com"
 	path := filepath.Join(t.TempDir(), "state.json")
-	f := opened(t, path)
 	first := Published{SHA256: "aa", Subject: "CN=ContosoCA", Object: "CN=ContosoCA,CN=Certification Authorities"}
 	second := Published{SHA256: "bb", Subject: "CN=ContosoCA", Object: first.Object}
 	other := Published{SHA256: "cc", Subject: "CN=Other", Object: "CN=Other,CN=Certification Authorities"}
+	event := func(c Change, p Published) Event { return Event{Change: c, SHA256: p.SHA256, Subject: p.Subject} }
+	replaced := event(Replaced, second)
+	replaced.Before = first.SHA256
 	steps := []struct {
 		name      string
 		published []Published
@@ -107,37 +109,47 @@ func TestRootsThroughARollOver(t *testing.T) {
 	}{
 		{"what is there at first is no change", []Published{first}, nil},
 		{"nothing new", []Published{first}, nil},
-		{"renewed in its object", []Published{second},
-			[]Event{{Time: tuesday, Change: Replaced, SHA256: "bb", Before: "aa", Subject: "CN=ContosoCA"}}},
-		{"another one beside it", []Published{second, other},
-			[]Event{{Time: tuesday, Change: Appeared, SHA256: "cc", Subject: "CN=Other"}}},
-		{"emptied", nil, []Event{
-			{Time: tuesday, Change: Gone, SHA256: "bb", Subject: "CN=ContosoCA"},
-			{Time: tuesday, Change: Gone, SHA256: "cc", Subject: "CN=Other"},
-		}},
+		{"renewed in its object", []Published{second}, []Event{replaced}},
+		{"seen again by somebody at another controller", []Published{first}, nil},
+		{"and not", []Published{second}, nil},
+		{"the old one is gone for long", []Published{second}, []Event{event(Gone, first)}},
+		{"another one beside it", []Published{second, other}, []Event{event(Appeared, other)}},
+		{"emptied, perhaps", nil, nil},
+		{"emptied", nil, []Event{event(Gone, second), event(Gone, other)}},
 		{"still empty", nil, nil},
-		{"healed", []Published{second}, []Event{{Time: tuesday, Change: Appeared, SHA256: "bb", Subject: "CN=ContosoCA"}}},
+		{"healed", []Published{second}, []Event{event(Appeared, second)}},
 	}
-	now := monday
-	for _, s := range steps {
-		got, err := f.ObserveRoots(forest, now, s.published)
+	const interval = 30 * time.Second
+	f := opened(t, path)
+	for i, s := range steps {
+		now := monday.Add(time.Duration(i) * interval)
+		got, err := f.ObserveRoots(forest, now, 2*interval, s.published)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for i := range s.want {
+			s.want[i].Time = now
 		}
 		if diff := cmp.Diff(s.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", s.name, diff)
 		}
-		now = tuesday
-		f = opened(t, path) // as if started anew
 	}
+	f = opened(t, path) // started anew
 	if since, known := f.FirstSeen(forest, "aa"); !known || !since.Equal(monday) {
 		t.Errorf("aa first seen %v, %t", since, known)
 	}
 	if _, known := f.FirstSeen(forest, "dd"); known {
 		t.Error("dd was never seen")
 	}
-	if diff := cmp.Diff(map[Change]int{Appeared: 2, Replaced: 1, Gone: 2}, f.ChangeCounts(forest)); diff != "" {
+	if diff := cmp.Diff(map[Change]int{Appeared: 2, Replaced: 1, Gone: 3}, f.ChangeCounts(forest)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	// What went while the exporter did not run is told once it has looked for long enough.
+	for i, want := range []int{0, 0, 1, 0} {
+		got, err := f.ObserveRoots(forest, tuesday.Add(time.Duration(i)*interval), 2*interval, nil)
+		if err != nil || len(got) != want {
+			t.Errorf("look %d after the start: %v, %v, want %d", i, got, err, want)
+		}
 	}
 }
 
@@ -150,7 +162,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		if i%2 == 0 {
 			published = []Published{flapping}
 		}
-		if _, err := f.ObserveRoots("forest", monday, published); err != nil {
+		if _, err := f.ObserveRoots("forest", monday.Add(time.Duration(i)*time.Minute), time.Minute, published); err != nil {
 			t.Fatal(err)
 		}
 	}
