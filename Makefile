@@ -5,7 +5,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 VERSION_PACKAGE := github.com/prometheus/common/version
 
-.PHONY: build test long bench lint cross image
+.PHONY: build test long fuzz bench lint cross image
 
 # The binary, static, with its version in it.
 build:
@@ -26,7 +26,14 @@ long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
 	$(MAKE) cross
 	LONG=1 go test -race -count=1 -timeout 60m ./...
-	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 60s ./internal/site
+	$(MAKE) fuzz
+
+# Every fuzzer for half a minute.
+fuzz:
+	@grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | while IFS=: read -r file line name; do \
+		echo "$${name#func } in $$(dirname $$file)"; \
+		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime 30s -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
+	done
 
 # What probing, scraping and idling cost.
 bench:
