@@ -63,8 +63,13 @@ type Target struct {
 	Timeout  time.Duration
 }
 
-// Key tells targets apart: equal keys are the same probe.
-func (t *Target) Key() string { return fmt.Sprintf("%+v", *t) }
+// Key tells targets apart: equal keys are the same probe. Credentials count by what they say, since each
+// reading of the site file makes new ones.
+func (t *Target) Key() string {
+	rest := *t
+	rest.Directory.Credential, rest.Certsrv.Credential = nil, nil
+	return fmt.Sprintf("%+v %+v %+v", rest, t.Directory.Credential, t.Certsrv.Credential)
+}
 
 // Credentialled tells that probes of the target log on with an account.
 func (t *Target) Credentialled() bool {
