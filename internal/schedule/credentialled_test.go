@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,30 @@ func TestReloadedCredentialKeepsItsTarget(t *testing.T) {
 		h.Swap(planOf(t, []*collectors.Collector{c}, "contoso.com"))
 		if h.Ready() {
 			t.Error("the target was kept, though its credential may be sent to other hosts")
+		}
+	})
+}
+
+// TestCredentialledProbesConfirmAtTheirInterval: confirming at once would put more load, and more logons
+// where connections are not held, on controllers that are in trouble already.
+func TestCredentialledProbesConfirmAtTheirInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		probes := 0
+		c := fake("directory", func(context.Context, *collectors.Env) error {
+			if probes++; probes > 1 {
+				return broken()
+			}
+			return nil
+		})
+		logOnWith(c, func() *site.Credential { return &site.Credential{Name: "reader"} })
+		h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{c}, "contoso.com"))
+		pass(2*time.Minute + 59*time.Second)
+		if probes != 3 || h.logged("target fails") != 0 {
+			t.Errorf("%d probes in three minutes, %d lines, want 3 and none", probes, h.logged("target fails"))
+		}
+		pass(2 * time.Second)
+		if probes != 4 || h.logged("target fails") != 1 {
+			t.Errorf("%d probes, %d lines, want 4 and 1", probes, h.logged("target fails"))
 		}
 	})
 }
