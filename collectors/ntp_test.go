@@ -51,6 +51,7 @@ func ntpCases() []ntpCase {
 		{"time.windows.com unanswered", contoso().but(zone{windows: outcome(facts.Timeout)}), []facts.TimeServer{fine}, nil},
 		{"time.windows.com unanswered, no SRV", contoso().without(ntpSRV).but(zone{windows: outcome(facts.Timeout)}), nil, []string{"time_source_missing"}},
 		{"target without an address", contoso().but(zone{dcA: outcome(facts.NXDomain)}), nil, []string{"time_unreachable", "time_unavailable"}},
+		{"target is the root", contoso().but(zone{ntpSRV: services(0, "")}), nil, []string{"time_unreachable", "time_unavailable"}},
 		{"silent", contoso(), []facts.TimeServer{silent}, []string{"time_silent", "time_unavailable"}},
 		{"silent, but the Internet answers", both, []facts.TimeServer{silent, internet}, []string{"time_silent"}},
 		{"off by as much as is wrong", contoso(), []facts.TimeServer{off}, []string{"time_off"}},
