@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,9 +47,9 @@ func TestReloadedCredentialKeepsItsTarget(t *testing.T) {
 // where connections are not held, on controllers that are in trouble already.
 func TestCredentialledProbesConfirmAtTheirInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		probes := 0
+		var probes atomic.Int64
 		c := fake("directory", func(context.Context, *collectors.Env) error {
-			if probes++; probes > 1 {
+			if probes.Add(1) > 1 {
 				return broken()
 			}
 			return nil
@@ -56,12 +57,12 @@ func TestCredentialledProbesConfirmAtTheirInterval(t *testing.T) {
 		logOnWith(c, func() *site.Credential { return &site.Credential{Name: "reader"} })
 		h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{c}, "contoso.com"))
 		pass(2*time.Minute + 59*time.Second)
-		if probes != 3 || h.logged("target fails") != 0 {
-			t.Errorf("%d probes in three minutes, %d lines, want 3 and none", probes, h.logged("target fails"))
+		if probes.Load() != 3 || h.logged("target fails") != 0 {
+			t.Errorf("%d probes in three minutes, %d lines, want 3 and none", probes.Load(), h.logged("target fails"))
 		}
 		pass(2 * time.Second)
-		if probes != 4 || h.logged("target fails") != 1 {
-			t.Errorf("%d probes, %d lines, want 4 and 1", probes, h.logged("target fails"))
+		if probes.Load() != 4 || h.logged("target fails") != 1 {
+			t.Errorf("%d probes, %d lines, want 4 and 1", probes.Load(), h.logged("target fails"))
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,25 @@ func manyDomains(n int) []string {
 type harness struct {
 	*Scheduler
 	registry *prometheus.Registry
-	log      *bytes.Buffer
+	log      *lockedBuffer
+}
+
+// lockedBuffer is a buffer that the scheduler writes and a test reads.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func newHarness(t testing.TB, concurrency int) *harness {
@@ -93,7 +112,7 @@ func newHarness(t testing.TB, concurrency int) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	h := &harness{registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	h.Scheduler = New(log, h.registry, concurrency, reach.NewShared(log, memory))
 	return h
@@ -113,7 +132,7 @@ func (h *harness) run(t testing.TB) {
 	})
 }
 
-// running starts a scheduler with a plan, inside a bubble of fake time.
+// startPlan starts a scheduler with a plan, inside a bubble of fake time.
 func startPlan(t testing.TB, concurrency int, plan *Plan) *harness {
 	t.Helper()
 	h := newHarness(t, concurrency)
