@@ -9,8 +9,13 @@ import (
 // that gives one, and turns to the next only when a resolver does not answer.
 type nameView struct{ names *facts.Names }
 
-// lookup returns the answer that counts for a phone; ok is false when no resolver settled it.
+// lookup returns the answer that counts for a phone; ok is false when no resolver settled it. The empty
+// name is the root, to which an SRV record points where there is no such service (RFC 2782); nobody asks
+// for its address.
 func (v nameView) lookup(name string, t phone.RecordType) (l facts.Lookup, ok bool) {
+	if name == "" {
+		return facts.Lookup{Type: t, Outcome: facts.Empty}, true
+	}
 	for _, walk := range v.names.Walks {
 		for _, l := range walk.Lookups {
 			if l.Name == name && l.Type == t && l.Outcome.Settled() {

@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,7 +197,7 @@ func judgeTimeOrder(t *Target, view nameView, order phone.TimeOrder, servers []f
 	sources := t.Domains.TimeSources(order, view.find)
 	for _, source := range sources {
 		if len(source.Addresses) == 0 && view.settled(source.Host, phone.A) {
-			found.add(reasonTimeUnreachable, source.Host+" has no address")
+			found.add(reasonTimeUnreachable, cmp.Or(source.Host, "the root")+" has no address")
 		}
 		if judgeTimeSource(t, source, servers, who, found) {
 			return

@@ -80,7 +80,8 @@ func NewSet(samples []Sample) (Set, error) {
 			errs = append(errs, fmt.Errorf("%s: %d label values, want %d", s.Desc.Name, len(s.Labels), len(s.Desc.Labels)))
 			continue
 		}
-		key := s.Desc.Name + "\xff" + strings.Join(s.Labels, "\xff")
+		s.Labels = validUTF8(s.Labels)
+		key := s.Desc.Name + "\xff" + strings.Join(s.Labels, "\xff") // no such byte is in valid UTF-8
 		if seen[key] {
 			errs = append(errs, fmt.Errorf("%s: two samples with the labels %q", s.Desc.Name, s.Labels))
 			continue
@@ -95,12 +96,19 @@ func NewSet(samples []Sample) (Set, error) {
 	return set, errors.Join(errs...)
 }
 
+func validUTF8(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.ToValidUTF8(v, "\uFFFD")
+	}
+	return out
+}
+
 func (s Sample) metric() *dto.Metric {
 	pairs := make([]dto.LabelPair, len(s.Labels))
 	m := &dto.Metric{Label: make([]*dto.LabelPair, len(s.Labels))}
 	for i, from := range s.Desc.sorted {
-		value := strings.ToValidUTF8(s.Labels[from], "\uFFFD")
-		pairs[i].Name, pairs[i].Value = &s.Desc.Labels[from], &value
+		pairs[i].Name, pairs[i].Value = &s.Desc.Labels[from], &s.Labels[from]
 		m.Label[i] = &pairs[i]
 	}
 	if s.Desc.Type == dto.MetricType_COUNTER {

@@ -15,11 +15,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/labtest"
 	"github.com/cx700/cx700_exporter/internal/site"
 	"github.com/cx700/cx700_exporter/internal/state"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	labtest.Main()
+	goleak.VerifyTestMain(m)
+}
 
 const planted = "s3cret-of-the-test"
 

@@ -55,6 +55,7 @@ type asker struct {
 	resolver netip.AddrPort
 	lookups  []facts.Lookup
 	silent   int // questions in a row without an answer
+	resolved int // SRV targets asked for
 }
 
 // walk asks the names as they are before any of them with a suffix. A phone asks for each name with its
@@ -111,6 +112,7 @@ func (a *asker) ask(name string, t phone.RecordType) facts.Lookup {
 func (a *asker) askTargets() {
 	for _, target := range a.targets() {
 		a.ask(target, phone.A)
+		a.resolved++
 	}
 }
 
@@ -120,7 +122,7 @@ func (a *asker) targets() []string {
 	for _, l := range a.lookups {
 		for _, s := range l.Services {
 			asked := slices.ContainsFunc(a.lookups, func(o facts.Lookup) bool { return o.Name == s.Target && o.Type == phone.A })
-			if !asked && !slices.Contains(out, s.Target) && len(out) < maxTargets && s.Target != "" {
+			if !asked && !slices.Contains(out, s.Target) && a.resolved+len(out) < maxTargets && s.Target != "" {
 				out = append(out, s.Target)
 			}
 		}

@@ -21,7 +21,7 @@ const (
 	// DefaultConcurrency is how many probes run at the same time. They mostly wait for the network.
 	DefaultConcurrency = 64
 	// confirmations is how many more probes must agree before a change of outcome counts, each started
-	// confirmDelay after the one before it ended.
+	// confirmDelay after the one before it ended; those that log on wait for their next interval.
 	confirmations = 2
 	confirmDelay  = time.Second
 	// spreadPerJob is how far apart the first probes are on average.
@@ -286,7 +286,7 @@ func (s *Scheduler) probe(j *job) {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
 	}
 	j.last.Store(r)
-	s.putBack(j, t.Interval, r.Ended, confirming)
+	s.putBack(j, t.Interval, r.Ended, confirming && !t.Credentialled())
 }
 
 // settle counts a round, once its outcome is the one known or has been confirmed. It tells whether the
@@ -321,13 +321,13 @@ func (s *Scheduler) logChange(r *Report) {
 	}
 }
 
-func (s *Scheduler) putBack(j *job, interval time.Duration, now time.Time, confirming bool) {
+func (s *Scheduler) putBack(j *job, interval time.Duration, now time.Time, soon bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j.ctx.Err() != nil {
 		return // removed meanwhile
 	}
-	if confirming {
+	if soon {
 		j.next = now.Add(confirmDelay)
 	} else {
 		j.next = j.grid.Add((now.Sub(j.grid)/interval + 1) * interval)

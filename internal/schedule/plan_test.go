@@ -1,0 +1,145 @@
+package schedule
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+// twoSites have the domain and, each, the internal resolver that is given; both are watched from outside
+// by the same one.
+func twoSites(first, second string) *site.Config {
+	of := func(name, resolver string) *site.Site {
+		return &site.Site{Name: name, Domains: phone.Domains{SIP: "contoso.com"}, Networks: []site.Network{
+			{Name: site.Internal, Resolvers: []netip.AddrPort{netip.MustParseAddrPort(resolver)}},
+			{Name: site.External, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}},
+		}}
+	}
+	return &site.Config{Sites: []*site.Site{of("oslo", first), of("bergen", second)}}
+}
+
+// byResolver has a target whose name does not tell by which resolver.
+func byResolver() *collectors.Collector {
+	c := fake("dns", good)
+	c.Targets = func(s *site.Site, n site.Network) []collectors.Target {
+		return []collectors.Target{{Collector: "dns", Network: n.Name, Name: s.Domains.SIP, Way: reach.Way{Resolvers: n.Resolvers}}}
+	}
+	return c
+}
+
+func newPlan(t *testing.T, cfg *site.Config, networks ...site.NetworkName) *Plan {
+	t.Helper()
+	plan, err := NewPlan(cfg, []*collectors.Collector{byResolver()}, networks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func TestSitesShareEqualTargets(t *testing.T) {
+	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.Internal, site.External)
+	if len(plan.Jobs) != 2 {
+		t.Fatalf("%d targets, want one inside and one outside", len(plan.Jobs))
+	}
+	for _, j := range plan.Jobs {
+		if diff := cmp.Diff([]string{"oslo", "bergen"}, j.Sites); diff != "" {
+			t.Errorf("sites of %s (-want +got):\n%s", j.Target.Name, diff)
+		}
+	}
+	if only := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.External); len(only.Jobs) != 1 ||
+		only.Jobs[0].Target.Network != site.External {
+		t.Errorf("watched from outside only, the plan has %d targets", len(only.Jobs))
+	}
+}
+
+func TestTargetsOfOneNameAreToldApart(t *testing.T) {
+	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.8.5:53"), site.Internal, site.External)
+	names := map[string]bool{}
+	for _, j := range plan.Jobs {
+		names[string(j.Target.Network)+" "+j.Target.Name] = true
+		if marked := strings.HasPrefix(j.Target.Name, "contoso.com~"); marked != (j.Target.Network == site.Internal) {
+			t.Errorf("%s is named %s", j.Target.Network, j.Target.Name)
+		}
+	}
+	if len(names) != 3 {
+		t.Errorf("the three targets go by the names %v", names)
+	}
+	again := newPlan(t, twoSites("192.168.7.5:53", "192.168.8.5:53"), site.Internal, site.External)
+	for i, j := range again.Jobs {
+		if j.Target.Name != plan.Jobs[i].Target.Name {
+			t.Errorf("named %s, and %s when planned again", plan.Jobs[i].Target.Name, j.Target.Name)
+		}
+	}
+}
+
+func TestSettingsOfTheFile(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		set               site.CollectorSettings
+		interval, timeout time.Duration
+	}{
+		{"none", site.CollectorSettings{}, time.Minute, 10 * time.Second},
+		{"both", site.CollectorSettings{Interval: 2 * time.Minute, Timeout: 20 * time.Second}, 2 * time.Minute, 20 * time.Second},
+		{"a probe never outlasts its interval", site.CollectorSettings{Interval: 5 * time.Second}, 5 * time.Second, 5 * time.Second},
+	} {
+		cfg := twoSites("192.168.7.5:53", "192.168.7.5:53")
+		cfg.Collectors = map[string]site.CollectorSettings{"dns": tt.set}
+		target := newPlan(t, cfg, site.Internal).Jobs[0].Target
+		if target.Interval != tt.interval || target.Timeout != tt.timeout {
+			t.Errorf("%s: every %s for %s, want %s and %s", tt.name, target.Interval, target.Timeout, tt.interval, tt.timeout)
+		}
+	}
+}
+
+func TestFindAndPrint(t *testing.T) {
+	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.Internal, site.External)
+	for _, tt := range []struct {
+		site, network, collector string
+		want                     int
+	}{
+		{"oslo", "", "", 2}, {"oslo", "external", "dns", 1}, {"oslo", "", "ntp", 0}, {"narvik", "", "", 0},
+	} {
+		if got := len(plan.Find(tt.site, tt.network, tt.collector)); got != tt.want {
+			t.Errorf("%+v: found %d", tt, got)
+		}
+	}
+	var out strings.Builder
+	if err := plan.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := `oslo
+  internal  dns  contoso.com  every 1m0s, shared with 1 more
+  external  dns  contoso.com  every 1m0s, shared with 1 more
+bergen
+  internal  dns  contoso.com  every 1m0s, shared with 1 more
+  external  dns  contoso.com  every 1m0s, shared with 1 more
+sites: 2, targets: 2
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSiteSeries(t *testing.T) {
+	cfg := twoSites("192.168.7.5:53", "192.168.7.5:53")
+	cfg.Sites[0].Phones = 40
+	h := newHarness(t, 1)
+	defer h.Shared().Close()
+	h.Swap(newPlan(t, cfg, site.Internal))
+	want := map[string]float64{
+		"cx700_site_phones{oslo}":                                 40,
+		"cx700_site_target_info{dns,internal,oslo,contoso.com}":   1,
+		"cx700_site_target_info{dns,internal,bergen,contoso.com}": 1,
+	}
+	if diff := cmp.Diff(want, h.series()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
