@@ -121,8 +121,11 @@ func (d Domains) Questions() []Question {
 	if d.SMTP != "" {
 		list = append(list, Question{autodiscover + d.SMTP, A, ForExchange, true})
 	}
-	if d.ReverseProxy != "" {
-		list = append(list, Question{d.ReverseProxy, A, ForProxy, false})
+	proxy := Question{d.ReverseProxy, A, ForProxy, false}
+	// The proxy may well go by one of the names above, such as ucupdates-r2.<DHCP domain>.
+	same := func(q Question) bool { return q.Name == proxy.Name && q.Type == proxy.Type }
+	if proxy.Name != "" && !slices.ContainsFunc(list, same) {
+		list = append(list, proxy)
 	}
 	return append(list, d.directoryQuestions()...)
 }

@@ -199,3 +199,23 @@ func TestWithin(t *testing.T) {
 		}
 	}
 }
+
+func TestQuestionsAreAskedOnce(t *testing.T) {
+	for _, d := range []Domains{
+		{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "fabrikam.com", ReverseProxy: "ucupdates-r2.fabrikam.com"},
+		{SIP: "fabrikam.com", SMTP: "contoso.com", DHCP: "contoso.com", ReverseProxy: "sip.fabrikam.com"},
+		{SIP: "fabrikam.com", DHCP: "contoso.com", ReverseProxy: "ucupdates-r2.contoso.com"},
+	} {
+		seen := map[Question]bool{}
+		for _, q := range d.Questions() {
+			key := Question{Name: q.Name, Type: q.Type}
+			if seen[key] {
+				t.Errorf("%+v: %s %s is asked twice", d, q.Type, q.Name)
+			}
+			seen[key] = true
+		}
+		if !seen[Question{Name: d.ReverseProxy, Type: A}] {
+			t.Errorf("%+v: the reverse proxy is not asked for", d)
+		}
+	}
+}
