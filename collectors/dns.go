@@ -232,7 +232,7 @@ func judgeAgreement(d phone.Domains, names *facts.Names) []*Failure {
 			if first == "" {
 				first = answer
 			} else if answer != first {
-				differ = append(differ, fmt.Sprintf("%s %s: %s, but %s at %s", q.Type, q.Name, first, answer, walk.Resolver.Addr()))
+				differ = append(differ, fmt.Sprintf("%s %s: %s, but %s at %s", q.Type, q.Name, first, answer, walk.Resolver))
 				break
 			}
 		}
