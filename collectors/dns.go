@@ -115,10 +115,8 @@ func judgeRegistrar(t *Target, view nameView) []*Failure {
 		if slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(false) }) {
 			reason = reasonSRVOutside
 		}
-		for _, c := range t.Domains.Candidates(fw.Registrar) {
-			if !view.settled(c.Name, c.Type) {
-				reason = reasonRegistrarUnresolved
-			}
+		if !registrarSettled(t.Domains, fw.Registrar, endpoints, view) {
+			reason = reasonRegistrarUnresolved
 		}
 		stuck[reason] = append(stuck[reason], fw.Version)
 	}
@@ -129,6 +127,12 @@ func judgeRegistrar(t *Target, view nameView) []*Failure {
 		}
 	}
 	return out
+}
+
+// registrarSettled tells whether every name of an order was answered, and every host that it led to.
+func registrarSettled(d phone.Domains, order phone.RegistrarOrder, endpoints []phone.Endpoint, view nameView) bool {
+	return !slices.ContainsFunc(d.Candidates(order), func(c phone.Candidate) bool { return !view.settled(c.Name, c.Type) }) &&
+		!slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Host != "" && !view.settled(e.Host, phone.A) })
 }
 
 func judgeRequired(t *Target, view nameView) []*Failure {
@@ -270,7 +274,8 @@ func unsettled(d phone.Domains, walk facts.Walk) []facts.Lookup {
 	}
 	for _, l := range walk.Lookups {
 		for _, s := range l.Services {
-			counts[s.Target] = counts[s.Target] || l.Outcome == facts.Answered && phone.Within(s.Target, d.DHCP)
+			own := phone.Within(s.Target, d.SIP) || phone.Within(s.Target, d.DHCP)
+			counts[s.Target] = counts[s.Target] || own
 		}
 	}
 	var out []facts.Lookup
