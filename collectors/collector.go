@@ -263,8 +263,13 @@ func Failures(err error) []*Failure {
 		}
 		return out
 	}
-	if f := new(Failure); errors.As(err, &f) {
+	f := new(Failure)
+	switch {
+	case !errors.As(err, &f):
+		return []*Failure{{Reason: Internal(), Err: err}}
+	case f == nil || f.Reason == nil:
+		return []*Failure{{Reason: Internal(), Err: errors.New("a failure without a reason")}}
+	default:
 		return []*Failure{f}
 	}
-	return []*Failure{{Reason: Internal(), Err: err}}
 }
