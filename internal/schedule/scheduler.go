@@ -45,7 +45,7 @@ type Scheduler struct {
 // running is a plan with its jobs, as readers see it.
 type running struct {
 	plan *Plan
-	jobs []*job
+	jobs []*job // one for each of plan.Jobs
 }
 
 // job is a planned probe with its state. Between being taken from the heap and being put back it
@@ -94,10 +94,18 @@ func (s *Scheduler) Plan() *Plan { return s.plan.Load().plan }
 // Shared is what all probes share.
 func (s *Scheduler) Shared() *reach.Shared { return s.shared }
 
-// Reports yields the last report of each job that has one, in the order of the plan.
+// Reports yields the last report of each job that has one, in the order of the plan, with the sites
+// that depend on its target by that plan.
 func (s *Scheduler) Reports(yield func(*Report) bool) {
-	for _, j := range s.plan.Load().jobs {
-		if r := j.last.Load(); r != nil && !yield(r) {
+	r := s.plan.Load()
+	for i, j := range r.jobs {
+		last := j.last.Load()
+		if last == nil {
+			continue
+		}
+		report := *last
+		report.Planned = r.plan.Jobs[i]
+		if !yield(&report) {
 			return
 		}
 	}
