@@ -100,6 +100,8 @@ func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPo
 		return nil, err
 	}
 	defer conn.Close()
+	// The library heeds the context's deadline only; this makes it heed its end.
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	client := dns.Client{Net: network}
 	answer, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: conn, UDPSize: udpBuffer})
 	if err != nil {

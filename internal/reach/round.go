@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -33,16 +34,24 @@ func newRounds[T any]() *rounds[T] {
 	return &rounds[T]{ctx: ctx, cancel: cancel, looks: map[string]*look[T]{}}
 }
 
-// close ends the looks under way and waits for them.
+// close ends the looks under way and waits for them. No more are made.
 func (r *rounds[T]) close() {
+	r.mu.Lock()
 	r.cancel()
+	r.mu.Unlock()
 	r.wg.Wait()
 }
 
+var errClosed = errors.New("the exporter is stopping")
+
 // get returns what find finds out, or what it found out for another probe of the round, if that began at
-// due or later. The look ends after budget with what it has; the error is the context's.
+// due or later. The look ends after budget with what it has; the error is the context's, or errClosed.
 func (r *rounds[T]) get(ctx context.Context, key string, due time.Time, budget time.Duration, find func(context.Context) T) (T, error) {
 	l := r.begin(key, due, budget, find)
+	if l == nil {
+		var none T
+		return none, errClosed
+	}
 	select {
 	case <-l.done:
 		if l.panic != nil {
@@ -58,6 +67,9 @@ func (r *rounds[T]) get(ctx context.Context, key string, due time.Time, budget t
 func (r *rounds[T]) begin(key string, due time.Time, budget time.Duration, find func(context.Context) T) *look[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return nil
+	}
 	if l := r.looks[key]; l != nil && !l.started.Before(due) {
 		return l
 	}
