@@ -453,7 +453,7 @@ func TestCertsrvReasonsAreWhole(t *testing.T) {
 			t.Errorf("%s is there twice", r.Name)
 		}
 		names[r.Name] = true
-		if r.Means == "" || r.Screen == "" || r.Mend == "" || r.AtPhone == "" || r.Effect == Blocks {
+		if r.Means == "" || r.Screen == "" || r.Mend == "" || r.AtPhone == "" || r.Effect >= BlocksNew {
 			t.Errorf("%s: a text is missing, or it blocks although AD may serve: %+v", r.Name, r)
 		}
 	}

@@ -189,13 +189,15 @@ const (
 	Degrades
 	// Blinds: only our probe was stopped; what a phone would meet is unknown.
 	Blinds
-	// Blocks: a phone would not get through.
+	// BlocksNew: a new phone would not get through; an enrolled one holds its roots and does not ask.
+	BlocksNew
+	// Blocks: no phone would get through.
 	Blocks
 )
 
-// String is the effect in one word.
+// String is the effect in one word, the same for all phones and for new ones.
 func (e Effect) String() string {
-	return [...]string{"noted", "degraded", "unknown", "blocked"}[e]
+	return [...]string{"noted", "degraded", "unknown", "blocked", "blocked"}[e]
 }
 
 // Fails tells whether the effect makes a probe unsuccessful.

@@ -11,7 +11,7 @@ const (
 // The ways in which phones fail to get a root from Active Directory.
 var (
 	reasonControllerNotFound = &Reason{
-		Name: "dc_not_found", Effect: Blocks,
+		Name: "dc_not_found", Effect: BlocksNew,
 		Means:   "no name in the phone's order leads to a domain controller: new phones can neither log on nor fetch a root",
 		Screen:  "Cannot sign in, or " + screenCannotValidate,
 		Mend:    "add the parent suffix to DHCP option 119, or let users log on as user@domain; see that SRV _ldap._tcp.dc._msdcs.<AD domain> exists",
@@ -25,15 +25,15 @@ var (
 		AtPhone: "nothing", ResetHurts: true,
 	}
 	reasonDomainAMissing = &Reason{
-		Name: "domain_a_missing", Effect: Blocks,
+		Name: "domain_a_missing", Effect: BlocksNew,
 		Means:   "the AD domain itself has no A record, which the phone asks for before it fetches a certificate",
 		Screen:  screenCannotValidate,
 		Mend:    "create A records of the AD domain with the addresses of its domain controllers (the Net Logon service makes them: nltest /dsregdns)",
 		AtPhone: "wait; it tries again by itself", ResetHurts: true,
 	}
 	reasonControllersUnavailable = &Reason{
-		Name: "dcs_unavailable", Effect: Blocks,
-		Means:   "no domain controller answers: new phones cannot fetch a root, and nobody can log on",
+		Name: "dcs_unavailable", Effect: BlocksNew,
+		Means:   "no domain controller answers: new phones can neither log on nor fetch a root",
 		Screen:  "Cannot sign in, or " + screenCannotValidate,
 		Mend:    "start the domain controllers, and open TCP 389 from the phones to them",
 		AtPhone: "wait; it tries again by itself", ResetHurts: true,
@@ -67,21 +67,21 @@ var (
 		AtPhone: "nothing", ResetHurts: true,
 	}
 	reasonRootEmpty = &Reason{
-		Name: "root_empty", Effect: Blocks,
+		Name: "root_empty", Effect: BlocksNew,
 		Means:   "every cACertificate in CN=Certification Authorities is empty (the placeholder 0x00): no root is published",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish,
 		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
 	}
 	reasonRootUnparsable = &Reason{
-		Name: "root_unparsable", Effect: Blocks,
+		Name: "root_unparsable", Effect: BlocksNew,
 		Means:   "no cACertificate in CN=Certification Authorities holds a certificate, and some hold bytes that are none",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish,
 		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
 	}
 	reasonRootMissing = &Reason{
-		Name: "root_missing", Effect: Blocks,
+		Name: "root_missing", Effect: BlocksNew,
 		Means:   "there is no object in CN=Certification Authorities: no root is published",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish,

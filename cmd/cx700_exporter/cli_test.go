@@ -202,7 +202,7 @@ func worst(collector string, reasons []string) int {
 		}
 	}
 	switch effect {
-	case collectors.Blocks:
+	case collectors.Blocks, collectors.BlocksNew:
 		return exitBad
 	case collectors.Blinds:
 		return exitUnknown

@@ -20,6 +20,8 @@ func TestStatusPage(t *testing.T) {
 			"Blocked at 1 of 3 sites: phones would not get through", "<p>branch-003</p>",
 			"ntp at branch-003, internal", "time_off", "set that server", "is off by 7m0", "Do not hard reset it",
 			"dns at branch-003, internal", "wildcard_misdirects", "wildcard_zone", "Good: 15 of 18 targets"}},
+		{[]string{"--fault=ad_ca_empty"}, []string{"Blocked at 1 of 1 sites: new phones would not get through, enrolled ones would",
+			"directory at headquarters, internal", "root_empty", "certutil -f -dspublish"}},
 	} {
 		p := started(t, append([]string{"lab"}, c.args...)...)
 		p.ready()

@@ -51,7 +51,7 @@ func (c *probeCmd) Run(env *environment) error {
 		worst = max(worst, r.Worst())
 	}
 	switch worst {
-	case collectors.Blocks:
+	case collectors.Blocks, collectors.BlocksNew:
 		return exitCode(exitBad)
 	case collectors.Blinds:
 		return exitCode(exitUnknown)

@@ -421,7 +421,7 @@ func probeCommands(t *testing.T, e *exporter, want []string) error {
 		if good["internal"] || good["external"] {
 			texts = append(texts, "good: nothing wrong was found")
 		}
-		wantCode := map[collectors.Effect]int{collectors.Blocks: exitBad, collectors.Blinds: exitUnknown}[worst]
+		wantCode := map[collectors.Effect]int{collectors.Blocks: exitBad, collectors.BlocksNew: exitBad, collectors.Blinds: exitUnknown}[worst]
 		code, text := e.rig.ran(t, "probe", c.Name, "--site=guide", "--config.file="+e.file)
 		for _, want := range texts {
 			if code != wantCode || !strings.Contains(text, want) {

@@ -95,7 +95,7 @@ func (g *Guard) Use(ctx context.Context, c *site.Credential, host string, logon 
 	err = logon(secret)
 	var p *Problem
 	if errors.As(err, &p) && slices.Contains(refusals[:], p.Kind) {
-		g.change(c.Name, &state.Stop{Since: time.Now(), Reason: string(p.Kind), Secret: stamp})
+		g.change(c.Name, &state.Stop{Since: time.Now(), Reason: string(p.Kind), Detail: p.Detail, Secret: stamp})
 		g.log.Error("credential refused: it is not used until its secret's file changes",
 			"credential", c.Name, "host", host, "reason", p.Kind, "err", p.Detail)
 	}
@@ -108,8 +108,8 @@ func stopped(name string, s *state.Stop) *Problem {
 	if !slices.Contains(refusals[:], kind) {
 		kind = facts.CredentialRefused
 	}
-	return problem(kind, "credential %s was refused on %s; it is not tried again until its secret's file changes",
-		name, s.Since.UTC().Format(time.RFC3339))
+	return problem(kind, "credential %s was refused on %s and is not tried again until its secret's file changes; then: %s",
+		name, s.Since.UTC().Format(time.RFC3339), printable(s.Detail))
 }
 
 func (g *Guard) account(name string) *account {

@@ -32,8 +32,9 @@ type Data struct {
 // Stop says why a credential is not used any more.
 type Stop struct {
 	Since time.Time `json:"since"`
-	// Reason is the name of the reason for which it was refused.
+	// Reason is the name of the reason for which it was refused, Detail what the server said.
 	Reason string `json:"reason"`
+	Detail string `json:"detail"`
 	// Secret tells secrets apart without holding one: a credential is used again when it changes.
 	Secret string `json:"secret"`
 }

@@ -100,6 +100,8 @@ func (d *statusData) sumUp(sites map[string]collectors.Effect) {
 	switch worst {
 	case collectors.Blocks:
 		means = "phones would not get through"
+	case collectors.BlocksNew:
+		means = "new phones would not get through, enrolled ones would"
 	case collectors.Blinds:
 		means = "it could not be told whether phones get through"
 	case collectors.Degrades:
