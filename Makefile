@@ -27,7 +27,6 @@ long:
 	$(MAKE) cross
 	LONG=1 go test -race -count=1 -timeout 60m ./...
 	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 60s ./internal/site
-	go test -run '^$$' -fuzz '^FuzzAnswer$$' -fuzztime 60s ./internal/reach
 
 # What probing, scraping and idling cost.
 bench:
