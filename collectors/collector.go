@@ -63,12 +63,17 @@ type Target struct {
 	Timeout  time.Duration
 }
 
-// Key tells targets apart: equal keys are the same probe. Credentials count by what they say, since each
-// reading of the site file makes new ones.
+// Key tells targets apart: equal keys are the same probe.
 func (t *Target) Key() string {
-	rest := *t
-	rest.Directory.Credential, rest.Certsrv.Credential = nil, nil
-	return fmt.Sprintf("%+v %+v %+v", rest, t.Directory.Credential, t.Certsrv.Credential)
+	plain := *t
+	plain.Directory.Credential, plain.Certsrv.Credential = nil, nil
+	key := fmt.Sprintf("%+v", plain)
+	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential} {
+		if c != nil {
+			key += fmt.Sprintf(" %+v", *c)
+		}
+	}
+	return key
 }
 
 // Credentialled tells that probes of the target log on with an account.

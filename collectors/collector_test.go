@@ -4,18 +4,10 @@ import (
 	"log/slog"
 	"testing"
 
-	"go.uber.org/goleak"
-
-	"github.com/cx700/cx700_exporter/internal/labtest"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 	"github.com/cx700/cx700_exporter/internal/state"
 )
-
-func TestMain(m *testing.M) {
-	labtest.Main()
-	goleak.VerifyTestMain(m)
-}
 
 // testEnv is an environment whose state is kept in memory.
 func testEnv(t testing.TB) *Env {
