@@ -103,7 +103,9 @@ func TestSettingsOfTheFile(t *testing.T) {
 }
 
 func TestFindAndPrint(t *testing.T) {
-	plan := newPlan(t, twoSites(resolver), site.Internal, site.External)
+	cfg := twoSites(resolver)
+	cfg.Collectors = map[string]site.CollectorSettings{"dns": {Interval: 90 * time.Second}}
+	plan := newPlan(t, cfg, site.Internal, site.External)
 	for _, tt := range []struct {
 		site, network, collector string
 		want                     int
@@ -119,11 +121,11 @@ func TestFindAndPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `oslo
-  internal  dns  contoso.com  every 1m0s, shared with 1 more
-  external  dns  contoso.com  every 1m0s, shared with 1 more
+  internal  dns  contoso.com  every 1m30s, shared with 1 more
+  external  dns  contoso.com  every 1m30s, shared with 1 more
 bergen
-  internal  dns  contoso.com  every 1m0s, shared with 1 more
-  external  dns  contoso.com  every 1m0s, shared with 1 more
+  internal  dns  contoso.com  every 1m30s, shared with 1 more
+  external  dns  contoso.com  every 1m30s, shared with 1 more
 sites: 2, targets: 2
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
