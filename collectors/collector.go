@@ -63,12 +63,17 @@ type Target struct {
 	Timeout  time.Duration
 }
 
-// Key tells targets apart: equal keys are the same probe. Credentials count by what they say, since each
-// reading of the site file makes new ones.
+// Key tells targets apart: equal keys are the same probe.
 func (t *Target) Key() string {
-	rest := *t
-	rest.Directory.Credential, rest.Certsrv.Credential = nil, nil
-	return fmt.Sprintf("%+v %+v %+v", rest, t.Directory.Credential, t.Certsrv.Credential)
+	plain := *t
+	plain.Directory.Credential, plain.Certsrv.Credential = nil, nil
+	key := fmt.Sprintf("%+v", plain)
+	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential} {
+		if c != nil {
+			key += fmt.Sprintf(" %+v", *c)
+		}
+	}
+	return key
 }
 
 // Credentialled tells that probes of the target log on with an account.
@@ -134,10 +139,16 @@ func (e *Env) Say(message string, args ...any) {
 // Lines returns what the probe has to say in the log.
 func (e *Env) Lines() []Line { return e.lines }
 
+// namesBudget is how long the walk through the names may take. Two silent questions end it at a resolver,
+// after four tries of two seconds.
+const namesBudget = 8 * time.Second
+
 // Names makes the phone's walk through the names, or shares the one of this round.
 func (e *Env) Names(ctx context.Context) (*facts.Names, error) {
-	// The walk ends before the probe does, so that what it found is still judged.
-	return e.Shared.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Due, e.Target.Timeout*8/10)
+	// The walk ends before the probe does, so that what it found is still judged. Collectors share a walk that
+	// ends in time for each of them.
+	budget := min(namesBudget, e.Target.Timeout*8/10)
+	return e.Shared.Walker.Walk(ctx, e.Target.Way, e.Target.Domains, e.Due, budget)
 }
 
 // Directory reads the domain controllers of the phones' logon domain, or shares the look of this round.
@@ -146,13 +157,8 @@ func (e *Env) Directory(ctx context.Context) (*facts.Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	const share = 6 // of ten: certsrv still asks the CAs in the rest
-	budget := e.Target.Timeout
-	if deadline, ok := ctx.Deadline(); ok {
-		budget = time.Until(deadline)
-	}
 	return e.Shared.Directories.Read(ctx, e.Target.Way, e.Target.Domains, e.Target.Directory,
-		names, nameView{names}.find, e.Due, budget*share/10)
+		names, nameView{names}.find, e.Due, e.Target.Timeout)
 }
 
 // Resolve asks for the addresses of one name outside the walk.

@@ -6,18 +6,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
-	"github.com/cx700/cx700_exporter/internal/labtest"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 	"github.com/cx700/cx700_exporter/internal/state"
 )
-
-func TestMain(m *testing.M) {
-	labtest.Main()
-	goleak.VerifyTestMain(m)
-}
 
 // testEnv is an environment whose state is kept in memory.
 func testEnv(t testing.TB) *Env {

@@ -66,11 +66,13 @@ func (d *Directories) Close() {
 	clear(d.held)
 }
 
-// Read reads every controller of the phones' logon domain, as names tells which they are.
+// Read reads every controller of the phones' logon domain, as names tells which they are. It takes a part of
+// what is left of the context's time; probes with the same timeout share a look.
 func (d *Directories) Read(ctx context.Context, w Way, domains phone.Domains, access site.Directory,
-	names *facts.Names, find phone.Find, due time.Time, budget time.Duration) (*facts.Directory, error) {
-	key := fmt.Sprint(w, domains, accessKey(access))
-	return d.rounds.get(ctx, key, due, budget, func(ctx context.Context) *facts.Directory {
+	names *facts.Names, find phone.Find, due time.Time, timeout time.Duration) (*facts.Directory, error) {
+	const share = 6 // of ten: what was found is judged in the rest, and certsrv asks the CA
+	key := fmt.Sprint(w, domains, accessKey(access), timeout)
+	return d.rounds.get(ctx, key, due, remaining(ctx)*share/10, func(ctx context.Context) *facts.Directory {
 		d.dropIdle(time.Now())
 		out := &facts.Directory{Names: names}
 		var services []phone.Service

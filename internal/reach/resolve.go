@@ -104,6 +104,9 @@ func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPo
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	client := dns.Client{Net: network}
 	answer, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: conn, UDPSize: udpBuffer})
+	if err != nil && answer != nil && answer.Id == m.Id && answer.Truncated && network == "udp" {
+		return answer, nil // cut off in the middle of a record; TCP brings the whole
+	}
 	if err != nil {
 		return nil, err
 	}

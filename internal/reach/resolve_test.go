@@ -49,6 +49,7 @@ func TestAsk(t *testing.T) {
 		{"a code without a name", code(15), nil, phone.A, facts.Lookup{Outcome: facts.OtherCode, Detail: "response code 15"}},
 		{"silence", mute, nil, phone.A, facts.Lookup{Outcome: facts.Timeout}},
 		{"truncated, TCP works", truncated, answering(a), phone.A, facts.Lookup{Outcome: facts.Answered, Records: pool, OverTCP: true}},
+		{"truncated in the middle of a record", truncatedInside, answering(a), phone.A, facts.Lookup{Outcome: facts.Answered, Records: pool, OverTCP: true}},
 		{"truncated, TCP says NXDOMAIN", truncated, code(dns.RcodeNameError), phone.A, facts.Lookup{Outcome: facts.NXDomain, OverTCP: true}},
 		{"truncated, no TCP", truncated, nil, phone.A, facts.Lookup{Outcome: facts.Truncated, OverTCP: true}},
 		{"truncated, TCP silent", truncated, mute, phone.A, facts.Lookup{Outcome: facts.Truncated, OverTCP: true}},

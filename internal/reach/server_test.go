@@ -120,6 +120,18 @@ func code(rcode int) reply {
 	return func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(new(dns.Msg).SetRcode(q, rcode)) }
 }
 
+// truncatedInside ends in the middle of its answer's record.
+func truncatedInside(w dns.ResponseWriter, q *dns.Msg) {
+	m := new(dns.Msg).SetReply(q)
+	m.Truncated = true
+	m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"more than fits"}}}
+	packed, err := m.Pack()
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(packed[:len(packed)-5])
+}
+
 func truncated(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)
 	m.Truncated = true

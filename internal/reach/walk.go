@@ -33,7 +33,7 @@ func (w *Walker) Close() { w.rounds.close() }
 // round began, if it did so at due or later. The walk ends after budget with what it has; the error is
 // the context's.
 func (w *Walker) Walk(ctx context.Context, way Way, d phone.Domains, due time.Time, budget time.Duration) (*facts.Names, error) {
-	return w.rounds.get(ctx, fmt.Sprint(way, d), due, budget, func(ctx context.Context) *facts.Names { return way.walk(ctx, d) })
+	return w.rounds.get(ctx, fmt.Sprint(way, d, budget), due, budget, func(ctx context.Context) *facts.Names { return way.walk(ctx, d) })
 }
 
 // walk asks all resolvers side by side and each of them one question after the other.

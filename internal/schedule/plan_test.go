@@ -14,16 +14,19 @@ import (
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
-// twoSites have the domain and, each, the internal resolver that is given; both are watched from outside
-// by the same one.
-func twoSites(first, second string) *site.Config {
-	of := func(name, resolver string) *site.Site {
+// resolver is that of the first of two sites.
+const resolver = "192.168.7.5:53"
+
+// twoSites have one domain; the second has the internal resolver that is given. Both are watched from
+// outside by the same one.
+func twoSites(second string) *site.Config {
+	of := func(name, inside string) *site.Site {
 		return &site.Site{Name: name, Domains: phone.Domains{SIP: "contoso.com"}, Networks: []site.Network{
-			{Name: site.Internal, Resolvers: []netip.AddrPort{netip.MustParseAddrPort(resolver)}},
+			{Name: site.Internal, Resolvers: []netip.AddrPort{netip.MustParseAddrPort(inside)}},
 			{Name: site.External, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}},
 		}}
 	}
-	return &site.Config{Sites: []*site.Site{of("oslo", first), of("bergen", second)}}
+	return &site.Config{Sites: []*site.Site{of("oslo", resolver), of("bergen", second)}}
 }
 
 // byResolver has a target whose name does not tell by which resolver.
@@ -45,7 +48,7 @@ func newPlan(t *testing.T, cfg *site.Config, networks ...site.NetworkName) *Plan
 }
 
 func TestSitesShareEqualTargets(t *testing.T) {
-	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.Internal, site.External)
+	plan := newPlan(t, twoSites(resolver), site.Internal, site.External)
 	if len(plan.Jobs) != 2 {
 		t.Fatalf("%d targets, want one inside and one outside", len(plan.Jobs))
 	}
@@ -54,14 +57,14 @@ func TestSitesShareEqualTargets(t *testing.T) {
 			t.Errorf("sites of %s (-want +got):\n%s", j.Target.Name, diff)
 		}
 	}
-	if only := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.External); len(only.Jobs) != 1 ||
+	if only := newPlan(t, twoSites(resolver), site.External); len(only.Jobs) != 1 ||
 		only.Jobs[0].Target.Network != site.External {
 		t.Errorf("watched from outside only, the plan has %d targets", len(only.Jobs))
 	}
 }
 
 func TestTargetsOfOneNameAreToldApart(t *testing.T) {
-	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.8.5:53"), site.Internal, site.External)
+	plan := newPlan(t, twoSites("192.168.8.5:53"), site.Internal, site.External)
 	names := map[string]bool{}
 	for _, j := range plan.Jobs {
 		names[string(j.Target.Network)+" "+j.Target.Name] = true
@@ -72,7 +75,7 @@ func TestTargetsOfOneNameAreToldApart(t *testing.T) {
 	if len(names) != 3 {
 		t.Errorf("the three targets go by the names %v", names)
 	}
-	again := newPlan(t, twoSites("192.168.7.5:53", "192.168.8.5:53"), site.Internal, site.External)
+	again := newPlan(t, twoSites("192.168.8.5:53"), site.Internal, site.External)
 	for i, j := range again.Jobs {
 		if j.Target.Name != plan.Jobs[i].Target.Name {
 			t.Errorf("named %s, and %s when planned again", plan.Jobs[i].Target.Name, j.Target.Name)
@@ -90,7 +93,7 @@ func TestSettingsOfTheFile(t *testing.T) {
 		{"both", site.CollectorSettings{Interval: 2 * time.Minute, Timeout: 20 * time.Second}, 2 * time.Minute, 20 * time.Second},
 		{"a probe never outlasts its interval", site.CollectorSettings{Interval: 5 * time.Second}, 5 * time.Second, 5 * time.Second},
 	} {
-		cfg := twoSites("192.168.7.5:53", "192.168.7.5:53")
+		cfg := twoSites(resolver)
 		cfg.Collectors = map[string]site.CollectorSettings{"dns": tt.set}
 		target := newPlan(t, cfg, site.Internal).Jobs[0].Target
 		if target.Interval != tt.interval || target.Timeout != tt.timeout {
@@ -100,7 +103,9 @@ func TestSettingsOfTheFile(t *testing.T) {
 }
 
 func TestFindAndPrint(t *testing.T) {
-	plan := newPlan(t, twoSites("192.168.7.5:53", "192.168.7.5:53"), site.Internal, site.External)
+	cfg := twoSites(resolver)
+	cfg.Collectors = map[string]site.CollectorSettings{"dns": {Interval: 90 * time.Second}}
+	plan := newPlan(t, cfg, site.Internal, site.External)
 	for _, tt := range []struct {
 		site, network, collector string
 		want                     int
@@ -116,11 +121,11 @@ func TestFindAndPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `oslo
-  internal  dns  contoso.com  every 1m, shared with 1 more
-  external  dns  contoso.com  every 1m, shared with 1 more
+  internal  dns  contoso.com  every 1m30s, shared with 1 more
+  external  dns  contoso.com  every 1m30s, shared with 1 more
 bergen
-  internal  dns  contoso.com  every 1m, shared with 1 more
-  external  dns  contoso.com  every 1m, shared with 1 more
+  internal  dns  contoso.com  every 1m30s, shared with 1 more
+  external  dns  contoso.com  every 1m30s, shared with 1 more
 sites: 2, targets: 2
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -129,7 +134,7 @@ sites: 2, targets: 2
 }
 
 func TestSiteSeries(t *testing.T) {
-	cfg := twoSites("192.168.7.5:53", "192.168.7.5:53")
+	cfg := twoSites(resolver)
 	cfg.Sites[0].Phones = 40
 	h := newHarness(t, 1)
 	defer h.Shared().Close()

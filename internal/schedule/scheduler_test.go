@@ -106,20 +106,24 @@ func TestGridIsKept(t *testing.T) {
 func TestWorkersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, jobs = 3, 20
-		var now, most, all atomic.Int64
+		var mu sync.Mutex
+		now, most, all := 0, 0, 0
 		c := fake("dns", func(context.Context, *collectors.Env) error {
-			n := now.Add(1)
-			defer now.Add(-1)
-			all.Add(1)
-			for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+			count := func(n int) {
+				mu.Lock()
+				defer mu.Unlock()
+				now += n
+				most, all = max(most, now), all+max(n, 0)
 			}
+			count(1)
+			defer count(-1)
 			<-time.After(time.Second)
 			return nil
 		})
 		h := startPlan(t, workers, planOf(t, []*collectors.Collector{c}, manyDomains(jobs)...))
 		pass(8 * time.Second)
-		if most.Load() != workers || all.Load() != jobs || !h.Ready() {
-			t.Errorf("%d at a time, %d in all, ready %t; want %d, %d and true", most.Load(), all.Load(), h.Ready(), workers, jobs)
+		if most != workers || all != jobs || !h.Ready() {
+			t.Errorf("%d at a time, %d in all, ready %t; want %d, %d and true", most, all, h.Ready(), workers, jobs)
 		}
 		waited := 0.0
 		families, err := h.registry.Gather()
