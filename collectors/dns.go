@@ -209,8 +209,8 @@ func judgeWildcards(t *Target, view nameView) []*Failure {
 		endpoints := t.Domains.Endpoints(fw.Registrar, view.find)
 		e, ok := phone.FirstUsable(endpoints, fw.StrictSRV)
 		// A wildcard that stands for the registrar, with no other left, leads nobody astray.
-		real := slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !madeUp(e) })
-		if ok && madeUp(e) && (real || e.Suffixed()) {
+		another := slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !madeUp(e) })
+		if ok && madeUp(e) && (another || e.Suffixed()) {
 			return append(out, fail(reasonWildcardMisdirects, "firmware %s is led to %s by %s", fw.Version, e.Addresses[0], e.Asked))
 		}
 	}

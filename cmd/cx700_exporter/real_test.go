@@ -540,7 +540,7 @@ func testQueries(t *testing.T, r *rig, e *exporter, log *lockedBuffer) {
 	within(t, "Prometheus has scraped, and all is healed", 20*time.Second, func() error {
 		for query, want := range map[string]string{"up": `"1"]`, "count(cx700_probe_success==1)": fmt.Sprintf(`"%d"]`, guideTargets)} {
 			if answer, err := r.query(t, query); err != nil || !strings.Contains(answer, want) {
-				return fmt.Errorf("%s: %s %v\n%s", query, answer, err, log)
+				return fmt.Errorf("%s: %s %w\n%s", query, answer, err, log)
 			}
 		}
 		return nil
@@ -569,7 +569,7 @@ func hasAll(t *testing.T, r *rig, name string, served int) error {
 	}
 	answer, err := r.query(t, "count("+name+")")
 	if err != nil || !strings.Contains(answer, want) {
-		return fmt.Errorf("%d series are served, Prometheus has %s %v", served, answer, err)
+		return fmt.Errorf("%d series are served, Prometheus has %s %w", served, answer, err)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (w Way) withKerberos(ctx context.Context, kdc netip.Addr, username, directo
 	if err != nil {
 		return problem(facts.KerberosUnavailable, "no way to the KDC: %v", err)
 	}
-	defer relay.close()
+	defer func() { _ = relay.close() }() // what it met is told where it stopped the logon
 	name, realm := principal(username, directoryRealm)
 	krb5, err := kerberosConfig(realm, relay.address())
 	if err != nil {
@@ -100,7 +100,7 @@ func startKDCRelay(ctx context.Context, w Way, kdc netip.Addr) (*kdcRelay, error
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	r := &kdcRelay{listener: listener, cancel: cancel, done: make(chan error, 1)}
 	go func() {
 		defer stop()

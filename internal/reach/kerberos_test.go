@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -67,7 +68,7 @@ func TestKDCMessagesAreBounded(t *testing.T) {
 	if m, err := readKDCMessage(strings.NewReader(whole)); err != nil || string(m) != whole {
 		t.Errorf("%q, %v", m, err)
 	}
-	if _, err := readKDCMessage(strings.NewReader(whole[:5])); err != io.ErrUnexpectedEOF {
+	if _, err := readKDCMessage(strings.NewReader(whole[:5])); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v", err)
 	}
 }

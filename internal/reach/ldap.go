@@ -203,7 +203,7 @@ func realmOf(dn string) string {
 
 func (s *session) close() {
 	s.conn.SetTimeout(time.Second)
-	s.conn.Close()
+	_ = s.conn.Close() // it is not used any more
 }
 
 // adData is AD's sub-code in the diagnostic message of a refused bind.

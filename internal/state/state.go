@@ -90,7 +90,7 @@ func Open(path string) (*File, error) {
 }
 
 func (f *File) parse(content []byte) error {
-	problem := ""
+	var problem string
 	switch err := json.Unmarshal(content, &f.data); {
 	case len(content) > maxSize:
 		problem = "larger than 16 MiB"
