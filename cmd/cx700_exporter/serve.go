@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -124,8 +125,8 @@ type daemon struct {
 	scheduler *schedule.Scheduler
 	plan      func() (*schedule.Plan, error)
 
-	mu      sync.Mutex
-	problem string // why the last reload failed
+	reloading sync.Mutex
+	problem   atomic.Pointer[string] // why the last reload failed
 
 	reloadOK, reloadTime prometheus.Gauge
 }
@@ -150,16 +151,17 @@ func newDaemon(env *environment, f probeFlags, shared *reach.Shared, plan func()
 // reload reads the site file and puts its plan in place. A file that does not load changes nothing but
 // a gauge and a banner.
 func (d *daemon) reload() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	plan, err := d.plan()
 	if err != nil {
-		d.problem = "The site file was not taken over, the one before stays:\n" + err.Error()
+		problem := "The site file was not taken over, the one before stays:\n" + err.Error()
+		d.problem.Store(&problem)
 		d.reloadOK.Set(0)
 		return err
 	}
 	d.scheduler.Swap(plan)
-	d.problem = ""
+	d.problem.Store(nil)
 	d.reloadOK.Set(1)
 	d.reloadTime.SetToCurrentTime()
 	d.env.log.Info("site file taken over", "targets", len(plan.Jobs))
@@ -167,9 +169,10 @@ func (d *daemon) reload() error {
 }
 
 func (d *daemon) currentProblem() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.problem
+	if problem := d.problem.Load(); problem != nil {
+		return *problem
+	}
+	return ""
 }
 
 func (d *daemon) reloadOnHangup(ctx context.Context) {

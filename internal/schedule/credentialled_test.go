@@ -32,12 +32,12 @@ func TestReloadedCredentialKeepsItsTarget(t *testing.T) {
 		h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{c}, "contoso.com"))
 		pass(time.Second)
 		h.Swap(planOf(t, []*collectors.Collector{c}, "contoso.com"))
-		if !h.Ready() {
+		if h.Last(h.Plan().Jobs[0]) == nil {
 			t.Error("the target was not kept, though its credential is the same")
 		}
 		hosts = []string{"dc01.contoso.com"}
 		h.Swap(planOf(t, []*collectors.Collector{c}, "contoso.com"))
-		if h.Ready() {
+		if h.Last(h.Plan().Jobs[0]) != nil {
 			t.Error("the target was kept, though its credential may be sent to other hosts")
 		}
 	})

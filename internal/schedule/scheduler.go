@@ -37,6 +37,8 @@ type Scheduler struct {
 
 	duration, queue *prometheus.HistogramVec
 
+	ready atomic.Bool // once it was
+
 	mu   sync.Mutex
 	due  dueHeap
 	plan atomic.Pointer[running]
@@ -132,9 +134,14 @@ func (s *Scheduler) Sets(yield func(metric.Set)) {
 	}
 }
 
-// Ready tells whether every job has reported.
+// Ready tells whether every job has reported, or had once: a reload that adds targets makes nobody take the
+// exporter out of service.
 func (s *Scheduler) Ready() bool {
-	return !slices.ContainsFunc(s.plan.Load().jobs, func(j *job) bool { return j.last.Load() == nil })
+	jobs := s.plan.Load().jobs
+	if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *job) bool { return j.last.Load() == nil }) {
+		s.ready.Store(true)
+	}
+	return s.ready.Load()
 }
 
 // Swap puts a new plan in place: jobs that are equal in both go on with what they know, new ones are

@@ -302,8 +302,8 @@ func TestSwap(t *testing.T) {
 		if h.Last(after.Jobs[0]) != kept || h.Last(before.Jobs[0]) != nil {
 			t.Error("the equal target should be known by its new plan only, with its last report")
 		}
-		if h.Ready() {
-			t.Error("ready before the new target was probed")
+		if h.Last(after.Jobs[1]) != nil || !h.Ready() {
+			t.Error("the new target should not be probed yet, and the scheduler ready as it was")
 		}
 		pass(time.Minute)
 		got := h.series()
