@@ -147,6 +147,7 @@ func (s *Scheduler) Ready() bool {
 // Swap puts a new plan in place: jobs that are equal in both go on with what they know, new ones are
 // added, the others are cancelled. It returns when no probe of theirs runs any more.
 func (s *Scheduler) Swap(plan *Plan) {
+	s.Ready() // is remembered for after
 	s.mu.Lock()
 	old := map[string]*job{}
 	for _, j := range s.plan.Load().jobs {
