@@ -10,7 +10,7 @@ RUN make build VERSION="$VERSION" REVISION="$REVISION"
 
 FROM scratch
 COPY --from=build /src/cx700_exporter /cx700_exporter
-COPY --from=build /src/LICENSE /LICENSE
+LABEL org.opencontainers.image.licenses=Apache-2.0
 USER 65532:65532
 EXPOSE 10700
 ENTRYPOINT ["/cx700_exporter"]

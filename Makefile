@@ -13,19 +13,24 @@ build:
 		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
 		./cmd/cx700_exporter
 
+# The race detector needs a C compiler, which scripts/real-servers.sh installs.
+RACE = $$(if command -v "$$(go env CC)" >/dev/null; then echo -race; fi)
+
 # Every test, those against real servers included. They need root and Debian's packages, which are
 # installed; without root they are left out by name, or fail where STRICT=1.
 test:
-	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; \
-	else echo "not root: the tests against real servers are left out"; fi
+	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; else \
+		echo "not root: these tests against real servers are left out, and all of internal/bed:"; \
+		grep -rhoE '^func TestReal[A-Za-z]*' cmd | sed 's/func /  /'; fi
+	@command -v "$$(go env CC)" >/dev/null || echo "no C compiler: the race detector is left out"
 	go vet ./...
-	go test -race ./...
+	go test $(RACE) ./...
 
 # The slow suites: the other systems, every fault against real servers, and the fuzzers.
 long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
 	$(MAKE) cross
-	LONG=1 go test -race -count=1 -timeout 60m ./...
+	LONG=1 go test $(RACE) -count=1 -timeout 60m ./...
 	$(MAKE) fuzz
 
 # Every fuzzer for half a minute.

@@ -17,7 +17,7 @@ func BenchmarkProbeNTP(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	servers := timeServers(env.Target, nameView{names})
+	servers := timeServers(env.Target, names)
 	b.Run("server", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

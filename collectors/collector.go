@@ -166,9 +166,9 @@ func (e *Env) Resolve(ctx context.Context, name string) *facts.Names {
 	return e.Target.Way.Resolve(ctx, name)
 }
 
-// Dial connects by the target's way out.
-func (e *Env) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return e.Target.Way.Dial(ctx, network, address)
+// Dial connects by the target's way out; names are those that led to the address.
+func (e *Env) Dial(ctx context.Context, network, address string, names ...string) (net.Conn, error) {
+	return e.Target.Way.Dial(ctx, network, address, names...)
 }
 
 // Emit gives a series. Its target, and its network where it has that label first, are stamped on it; labels

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,11 +41,12 @@ func DNS() *Collector {
 		Name: "dns", Asks: "Do the names lead a phone to its servers?", Guide: "3-4, 18-19, 24-25",
 		Interval: 30 * time.Second, Timeout: 10 * time.Second,
 		Reasons: []*Reason{
-			reasonRegistrarUnresolved, reasonRegistrarNotFound, reasonSRVOutside, reasonSRVMissing,
+			reasonRegistrarUnresolved, reasonRegistrarUnknown, reasonRegistrarByWildcard, reasonRegistrarNotFound, reasonSRVOutside, reasonSRVMissing,
 			reasonSRVTargetUnresolved, reasonSIPAMissing, reasonTimeSRVMissing, reasonUpdateNameMissing,
 			reasonAutodiscoverMissing, reasonReverseProxyMissing, reasonResolversDisagree,
 			reasonWildcardMisdirects, reasonWildcardZone, reasonResolverTimeout, reasonResolverUnreachable,
 			reasonResolverServfail, reasonResolverRefused, reasonResolverMalformed, reasonResolverTruncated,
+			reasonResolverSlow,
 		},
 		Metrics: []*metric.Desc{descSRVRecords, descAddresses, descResolverOK, descRegistrar},
 		Targets: func(s *site.Site, n site.Network) []Target { return []Target{namesTarget("dns", s, n)} },
@@ -105,34 +105,44 @@ func judgeNames(t *Target, names *facts.Names) []*Failure {
 
 // judgeRegistrar follows the sign-in order of each firmware in use.
 func judgeRegistrar(t *Target, view nameView) []*Failure {
-	stuck := map[*Reason][]string{}
+	found := findings{}
+	wild := view.wildcards()
 	for _, fw := range t.Firmware {
-		endpoints := t.Domains.Endpoints(fw.Registrar, view.find)
-		if _, ok := phone.FirstUsable(endpoints, fw.StrictSRV); ok {
-			continue
-		}
-		reason := reasonRegistrarNotFound
-		if slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(false) }) {
-			reason = reasonSRVOutside
-		}
-		if !registrarSettled(t.Domains, fw.Registrar, endpoints, view) {
-			reason = reasonRegistrarUnresolved
-		}
-		stuck[reason] = append(stuck[reason], fw.Version)
-	}
-	var out []*Failure
-	for _, r := range []*Reason{reasonRegistrarUnresolved, reasonSRVOutside, reasonRegistrarNotFound} {
-		if versions := stuck[r]; versions != nil {
-			out = append(out, fail(r, "sign-in to %s, firmware %s", t.Domains.SIP, strings.Join(versions, ", ")))
+		if r := registrarReason(t.Domains, view, wild, fw); r != nil {
+			found.add(r, fmt.Sprintf("sign-in to %s, firmware %s", t.Domains.SIP, fw.Version))
 		}
 	}
-	return out
+	return found.failures(DNS().Reasons)
 }
 
-// registrarSettled tells whether every name of an order was answered, and every host that it led to.
-func registrarSettled(d phone.Domains, order phone.RegistrarOrder, endpoints []phone.Endpoint, view nameView) bool {
-	return !slices.ContainsFunc(d.Candidates(order), func(c phone.Candidate) bool { return !view.settled(c.Name, c.Type) }) &&
-		!slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Host != "" && !view.settled(e.Host, phone.A) })
+// registrarReason says why a firmware finds no registrar; nil when it finds one.
+func registrarReason(d phone.Domains, view nameView, wild wildcards, fw phone.Firmware) *Reason {
+	endpoints := d.Endpoints(fw.Registrar, view.find)
+	wild = wild.less(endpoints)
+	named := slices.DeleteFunc(slices.Clone(endpoints), wild.answer)
+	if _, ok := phone.FirstUsable(named, fw.StrictSRV); ok {
+		return nil
+	}
+	var refused, unsettled bool
+	for _, c := range d.Candidates(fw.Registrar) {
+		if !view.settled(c.Name, c.Type) {
+			unsettled = true
+			refused = refused || view.only(c.Name, c.Type, facts.Refused, facts.NotAsked)
+		}
+	}
+	plainWildcard := func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !e.Suffixed() && wild.answer(e) }
+	switch {
+	case unsettled && refused:
+		return reasonRegistrarUnknown
+	case unsettled:
+		return reasonRegistrarUnresolved
+	case slices.ContainsFunc(endpoints, plainWildcard):
+		return reasonRegistrarByWildcard
+	case slices.ContainsFunc(named, func(e phone.Endpoint) bool { return e.Usable(false) }):
+		return reasonSRVOutside
+	default:
+		return reasonRegistrarNotFound
+	}
 }
 
 func judgeRequired(t *Target, view nameView) []*Failure {
@@ -186,31 +196,15 @@ func judgeSRVTargets(d phone.Domains, view nameView) []*Failure {
 // judgeWildcards looks at the answers to made-up names, and whether such an answer comes before the
 // real registrar in some firmware's order.
 func judgeWildcards(t *Target, view nameView) []*Failure {
-	var zones []string
-	var answers []netip.Addr
-	for _, walk := range view.names.Walks {
-		for _, l := range walk.Lookups {
-			_, zone, _ := strings.Cut(l.Name, ".")
-			if l.Random && l.Outcome == facts.Answered && !slices.Contains(zones, zone) {
-				zones = append(zones, zone)
-				answers = append(answers, l.Addresses...)
-			}
-		}
-	}
-	if zones == nil {
+	wild := view.wildcards()
+	if wild.zones == nil {
 		return nil
 	}
-	out := []*Failure{fail(reasonWildcardZone, "a made-up name answers in %s", strings.Join(zones, " and "))}
-	madeUp := func(e phone.Endpoint) bool {
-		return slices.ContainsFunc(zones, func(z string) bool { return phone.Within(e.Asked, z) }) &&
-			(e.Suffixed() || e.From.Type == phone.A && slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return slices.Contains(answers, a) }))
-	}
+	out := []*Failure{fail(reasonWildcardZone, "a made-up name answers in %s", strings.Join(wild.zones, " and "))}
 	for _, fw := range t.Firmware {
 		endpoints := t.Domains.Endpoints(fw.Registrar, view.find)
 		e, ok := phone.FirstUsable(endpoints, fw.StrictSRV)
-		// A wildcard that stands for the registrar, with no other left, leads nobody astray.
-		another := slices.ContainsFunc(endpoints, func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !madeUp(e) })
-		if ok && madeUp(e) && (another || e.Suffixed()) {
+		if ok && wild.less(endpoints).answer(e) {
 			return append(out, fail(reasonWildcardMisdirects, "firmware %s is led to %s by %s", fw.Version, e.Addresses[0], e.Asked))
 		}
 	}
@@ -221,30 +215,53 @@ func judgeWildcards(t *Target, view nameView) []*Failure {
 // one resolver to the next, are compared by whether they exist, or not at all.
 func judgeAgreement(d phone.Domains, names *facts.Names) []*Failure {
 	var differ []string
-	for _, q := range d.Questions() {
-		if q.Use == phone.ForTime && q.Type == phone.A {
-			continue
+	for _, q := range append(d.Questions(), ownTargets(d, names)...) {
+		if q.Use == phone.ForTime && q.Type == phone.A && q.Suffixed {
+			continue // time.windows.com
 		}
-		full := q.Type == phone.SRV || q.Use == phone.ForSignIn || q.Use == phone.ForUpdate
-		var first string
-		for i, walk := range names.Walks {
-			l, ok := (nameView{&facts.Names{Walks: names.Walks[i : i+1]}}).lookup(q.Name, q.Type)
-			if !ok {
-				continue
-			}
-			answer := answerText(l, full)
-			if first == "" {
-				first = answer
-			} else if answer != first {
-				differ = append(differ, fmt.Sprintf("%s %s: %s, but %s at %s", q.Type, q.Name, first, answer, walk.Resolver))
-				break
-			}
+		full := q.Type == phone.SRV || q.Use != phone.ForExchange && q.Use != phone.ForProxy && q.Use != phone.ForDirectory
+		if text := disagreement(names, q, full); text != "" {
+			differ = append(differ, text)
 		}
 	}
 	if differ == nil {
 		return nil
 	}
 	return []*Failure{fail(reasonResolversDisagree, "%s", strings.Join(differ, "; "))}
+}
+
+// ownTargets lists the hosts in the site's own domains to which SRV records point at some resolver.
+func ownTargets(d phone.Domains, names *facts.Names) []phone.Question {
+	var out []phone.Question
+	for _, walk := range names.Walks {
+		for _, l := range walk.Lookups {
+			for _, s := range l.Services {
+				q := phone.Question{Name: s.Target, Type: phone.A, Use: phone.ForSignIn}
+				if (phone.Within(s.Target, d.SIP) || phone.Within(s.Target, d.DHCP)) && !slices.Contains(out, q) {
+					out = append(out, q)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// disagreement tells where resolvers answer a question in different ways; empty when they do not.
+func disagreement(names *facts.Names, q phone.Question, full bool) string {
+	var first string
+	for i, walk := range names.Walks {
+		l, ok := (nameView{&facts.Names{Walks: names.Walks[i : i+1]}}).lookup(q.Name, q.Type)
+		if !ok {
+			continue
+		}
+		answer := answerText(l, full)
+		if first == "" {
+			first = answer
+		} else if answer != first {
+			return fmt.Sprintf("%s %s: %s, but %s at %s", q.Type, q.Name, first, answer, walk.Resolver)
+		}
+	}
+	return ""
 }
 
 func answerText(l facts.Lookup, full bool) string {
@@ -256,7 +273,7 @@ func answerText(l facts.Lookup, full bool) string {
 	}
 	var parts []string
 	for _, s := range phone.ByPriority(l.Services) {
-		parts = append(parts, fmt.Sprintf("%s:%d", s.Target, s.Port))
+		parts = append(parts, fmt.Sprintf("%s:%d (priority %d, weight %d)", s.Target, s.Port, s.Priority, s.Weight))
 	}
 	for _, a := range l.Addresses {
 		parts = append(parts, a.String())
@@ -302,7 +319,7 @@ func judgeResolvers(d phone.Domains, names *facts.Names) []*Failure {
 	var out []*Failure
 	for _, r := range []*Reason{
 		reasonResolverTimeout, reasonResolverUnreachable, reasonResolverServfail,
-		reasonResolverRefused, reasonResolverMalformed, reasonResolverTruncated,
+		reasonResolverRefused, reasonResolverMalformed, reasonResolverTruncated, reasonResolverSlow,
 	} {
 		if what := seen[r]; what != nil {
 			out = append(out, fail(r, "%s", strings.Join(what, "; ")))
@@ -323,6 +340,8 @@ func resolverReason(o facts.Outcome) *Reason {
 		return reasonResolverRefused
 	case facts.Truncated:
 		return reasonResolverTruncated
+	case facts.NotAsked:
+		return reasonResolverSlow
 	default:
 		return reasonResolverMalformed
 	}

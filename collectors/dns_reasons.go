@@ -17,6 +17,20 @@ var (
 		Mend:    "bring the resolvers of DHCP option 006 back, or correct that option",
 		AtPhone: "power-cycle it if option 006 was changed, else wait", ResetHurts: true,
 	}
+	reasonRegistrarByWildcard = &Reason{
+		Name: "registrar_by_wildcard", Effect: Blinds,
+		Means:   "only a wildcard record answers for the registrar: whether the pool is behind it cannot be told from DNS",
+		Screen:  "Cannot connect to the server, unless the wildcard leads to the pool",
+		Mend:    "create A sip.<SIP domain> with the pool's address instead of relying on the wildcard",
+		AtPhone: "wait; it tries again by itself", ResetHurts: true,
+	}
+	reasonRegistrarUnknown = &Reason{
+		Name: "registrar_unknown", Effect: Blinds,
+		Means:   "it is not known whether phones find a registrar: the resolvers refuse our questions, or did not get them in time",
+		Screen:  "nothing, if the resolvers answer phones; else Cannot sign in",
+		Mend:    "allow queries from the exporter's network on those DNS servers (access lists may let phones ask), or see why they are slow",
+		AtPhone: "nothing", ResetHurts: true,
+	}
 	reasonSRVOutside = &Reason{
 		Name: "srv_outside_sip_domain", Effect: Blocks,
 		Means:   "the SRV target lies outside the SIP domain, which the phone passes over, and nothing else is left",
@@ -127,6 +141,13 @@ var (
 		Means:   "what comes back from a resolver is no usable DNS answer",
 		Screen:  "slow sign-in; none when no other resolver answers",
 		Mend:    "find what answers on that address: a captive portal, a middlebox or another service",
+		AtPhone: "nothing", ResetHurts: true,
+	}
+	reasonResolverSlow = &Reason{
+		Name: "resolver_slow", Effect: Degrades,
+		Means:   "a resolver answers so slowly that the phone's questions do not end in time",
+		Screen:  "slow sign-in",
+		Mend:    "look at the load of that DNS server and at where it forwards to; or raise the collector's timeout",
 		AtPhone: "nothing", ResetHurts: true,
 	}
 	reasonResolverTruncated = &Reason{

@@ -57,6 +57,25 @@ func dnsCases() []dnsCase {
 		{"wildcard before the registrar's turn", []zone{contoso().without(sipSRV).but(zone{
 			"A cx700-1.corp.contoso.com": addresses("192.0.2.80"), "A sipinternal.contoso.com.corp.contoso.com": addresses("192.0.2.80"),
 		})}, []string{"srv_missing", "wildcard_zone", "wildcard_misdirects"}},
+		{"a wildcard in the SIP domain before the registrar's turn", []zone{contoso().without(sipSRV).but(zone{
+			"A cx700-1.contoso.com": addresses("192.0.2.80"), "A sipinternal.contoso.com": addresses("192.0.2.80"),
+		})}, []string{"srv_missing", "wildcard_zone", "wildcard_misdirects"}},
+		{"a wildcard with the pool's own address", []zone{contoso().but(zone{
+			"A cx700-1.contoso.com": addresses("192.168.7.20"), "A sipinternal.contoso.com": addresses("192.168.7.20"),
+		})}, []string{"wildcard_zone"}},
+		{"only a wildcard with a suffix answers", []zone{contoso().without(sipA, sipSRV).but(zone{
+			"A cx700-1.corp.contoso.com": addresses("192.0.2.80"), "A sipinternal.contoso.com.corp.contoso.com": addresses("192.0.2.80"),
+		})}, []string{"registrar_not_found", "sip_a_missing", "srv_missing", "wildcard_zone", "wildcard_misdirects"}},
+		{"only a wildcard answers", []zone{contoso().without(sipSRV).but(zone{
+			"A cx700-1.contoso.com": addresses("192.0.2.80"), sipA: addresses("192.0.2.80"),
+		})}, []string{"registrar_by_wildcard", "srv_missing", "wildcard_zone", "wildcard_misdirects"}},
+		{"another address of the pool at the second resolver", []zone{contoso(), contoso().but(zone{poolA: addresses("192.0.2.66")})},
+			[]string{"resolvers_disagree"}},
+		{"no address of the pool at the second resolver", []zone{contoso(), contoso().but(zone{poolA: outcome(facts.NXDomain)})},
+			[]string{"resolvers_disagree"}},
+		{"another priority at the second resolver", []zone{contoso(), contoso().but(zone{sipSRV: facts.Lookup{
+			Outcome: facts.Answered, Records: phone.Records{Services: []phone.Service{{Target: "pool01.contoso.com", Port: 5061, Priority: 9}}}}})},
+			[]string{"resolvers_disagree"}},
 		{"no resolver answers", []zone{contoso().everything(outcome(facts.Timeout), inside)}, []string{"registrar_unresolved", "resolver_timeout"}},
 		{"one of two resolvers answers", []zone{contoso().everything(outcome(facts.Timeout), inside), contoso()}, []string{"resolver_timeout"}},
 		{"the Internet does not answer", []zone{contoso().but(zone{windows: outcome(facts.ServFail)})}, nil},
@@ -67,11 +86,15 @@ func dnsCases() []dnsCase {
 	for o, reason := range map[facts.Outcome]string{
 		facts.Timeout: "resolver_timeout", facts.Unreachable: "resolver_unreachable", facts.ServFail: "resolver_servfail",
 		facts.Refused: "resolver_refused", facts.Malformed: "resolver_malformed", facts.OtherCode: "resolver_malformed",
-		facts.Truncated: "resolver_truncated",
+		facts.Truncated: "resolver_truncated", facts.NotAsked: "resolver_slow",
 	} {
+		registrar := "registrar_unresolved"
+		if o == facts.Refused || o == facts.NotAsked {
+			registrar = "registrar_unknown" // phones may be let in, or have the patience
+		}
 		// A name that is only in doubt is not called missing.
 		cases = append(cases, dnsCase{"one name " + string(o), []zone{contoso().but(zone{sipA: outcome(o)})}, []string{reason}},
-			dnsCase{"all names " + string(o), []zone{contoso().everything(outcome(o), inside)}, []string{"registrar_unresolved", reason}})
+			dnsCase{"all names " + string(o), []zone{contoso().everything(outcome(o), inside)}, []string{registrar, reason}})
 	}
 	return cases
 }

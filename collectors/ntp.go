@@ -27,9 +27,8 @@ const (
 
 	ntpAttemptTimeout = 2 * time.Second
 	ntpAttempts       = 2
-	// maxSourceAddresses and maxTimeServers bound what one probe asks.
-	maxSourceAddresses = 4
-	maxTimeServers     = 16
+	// maxTimeServers bounds what one probe asks; it is as many addresses as are kept of a name.
+	maxTimeServers = 64
 )
 
 var (
@@ -80,26 +79,36 @@ func probeNTP(ctx context.Context, env *Env, seen *facts.Seen) error {
 	if err != nil {
 		return err
 	}
-	servers := timeServers(env.Target, nameView{names})
+	servers := timeServers(env.Target, names)
 	reach.Parallel(len(servers), func(i int) { askTime(ctx, env, &servers[i]) })
 	seen.Time = &facts.Time{Names: names, Servers: servers}
 	emitNTP(env, servers)
 	return join(judgeTime(env.Target, seen.Time))
 }
 
-// timeServers lists the addresses of every source in any firmware's order, each once.
-func timeServers(t *Target, view nameView) []facts.TimeServer {
+// timeServers lists the addresses of every source in any firmware's order at any resolver, each once and in
+// a steady order.
+func timeServers(t *Target, names *facts.Names) []facts.TimeServer {
 	var out []facts.TimeServer
-	for _, source := range t.Domains.TimeSources(phone.SRVFirst, view.find) {
-		for _, a := range source.Addresses[:min(len(source.Addresses), maxSourceAddresses)] {
-			address := netip.AddrPortFrom(a, source.Port)
-			i := slices.IndexFunc(out, func(s facts.TimeServer) bool { return s.Address == address })
-			switch {
-			case i >= 0 && !slices.Contains(out[i].Hosts, source.Host):
-				out[i].Hosts = append(out[i].Hosts, source.Host)
-			case i < 0 && len(out) < maxTimeServers:
-				out = append(out, facts.TimeServer{Hosts: []string{source.Host}, Address: address})
-			}
+	for i := range names.Walks {
+		view := nameView{&facts.Names{Walks: names.Walks[i : i+1]}}
+		for _, source := range t.Domains.TimeSources(phone.SRVFirst, view.find) {
+			out = addTimeServers(out, source)
+		}
+	}
+	slices.SortFunc(out, func(a, b facts.TimeServer) int { return a.Address.Compare(b.Address) })
+	return out
+}
+
+func addTimeServers(out []facts.TimeServer, source phone.TimeSource) []facts.TimeServer {
+	for _, a := range source.Addresses {
+		address := netip.AddrPortFrom(a, source.Port)
+		i := slices.IndexFunc(out, func(s facts.TimeServer) bool { return s.Address == address })
+		switch {
+		case i >= 0 && !slices.Contains(out[i].Hosts, source.Host):
+			out[i].Hosts = append(out[i].Hosts, source.Host)
+		case i < 0 && len(out) < maxTimeServers:
+			out = append(out, facts.TimeServer{Hosts: []string{source.Host}, Address: address})
 		}
 	}
 	return out
@@ -109,7 +118,7 @@ func timeServers(t *Target, view nameView) []facts.TimeServer {
 func askTime(ctx context.Context, env *Env, s *facts.TimeServer) {
 	options := ntp.QueryOptions{
 		Dialer: func(_, address string) (net.Conn, error) {
-			return env.Dial(ctx, "udp", address)
+			return env.Dial(ctx, "udp", address, s.Hosts...)
 		},
 	}
 	var r *ntp.Response

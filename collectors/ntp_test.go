@@ -3,6 +3,7 @@ package collectors
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestJudgeTimeByFirmware(t *testing.T) {
 func TestTimeServersAreBoundedAndEachOnce(t *testing.T) {
 	target := contosoTarget("ntp", site.Internal)
 	z := contoso().but(zone{windows: addresses("192.168.7.5")})
-	got := timeServers(target, nameView{walked(target, z)})
+	got := timeServers(target, walked(target, z))
 	want := []facts.TimeServer{{Hosts: []string{"dc01.contoso.com", "time.windows.com"}, Address: netip.MustParseAddrPort("192.168.7.5:123")}}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("two names of one address (-want +got):\n%s", diff)
@@ -130,20 +131,33 @@ func TestTimeServersAreBoundedAndEachOnce(t *testing.T) {
 		host := fmt.Sprintf("t%d.contoso.com", i)
 		many.Services = append(many.Services, phone.Service{Target: host, Port: 123})
 		z["A "+host] = facts.Lookup{Outcome: facts.Answered}
-		for j := range 2 * maxSourceAddresses {
+		for j := range 2 {
 			l := z["A "+host]
 			l.Addresses = append(l.Addresses, netip.AddrFrom4([4]byte{10, 0, byte(i), byte(j)}))
 			z["A "+host] = l
 		}
 	}
 	z[ntpSRV] = many
-	got = timeServers(target, nameView{walked(target, z)})
-	perHost := map[string]int{}
-	for _, s := range got {
-		perHost[s.Hosts[0]]++
+	got = timeServers(target, walked(target, z))
+	if len(got) != maxTimeServers {
+		t.Errorf("%d servers are asked, want %d", len(got), maxTimeServers)
 	}
-	if len(got) != maxTimeServers || len(perHost) != maxTimeServers/maxSourceAddresses {
-		t.Errorf("%d servers of %d hosts are asked, want %d of %d", len(got), len(perHost), maxTimeServers, maxTimeServers/maxSourceAddresses)
+	if !slices.IsSortedFunc(got, func(a, b facts.TimeServer) int { return a.Address.Compare(b.Address) }) {
+		t.Error("not in a steady order")
+	}
+}
+
+// TestTimeServersOfEveryResolver are asked, also of one that comes second and answers otherwise.
+func TestTimeServersOfEveryResolver(t *testing.T) {
+	target := contosoTarget("ntp", site.Internal)
+	names := walked(target, contoso())
+	names.Walks = append(names.Walks, walked(target, contoso().but(zone{windows: addresses("192.0.2.66")})).Walks...)
+	var got []string
+	for _, s := range timeServers(target, names) {
+		got = append(got, s.Address.String())
+	}
+	if len(got) < 2 || !slices.Contains(got, "192.0.2.66:123") {
+		t.Errorf("asked are %v, want the second resolver's 192.0.2.66:123 too", got)
 	}
 }
 

@@ -5,6 +5,7 @@
 set -euo pipefail
 
 required=(
+	gcc libc6-dev
 	bind9 bind9-dnsutils samba winbind ldb-tools ldap-utils krb5-user
 	chrony faketime iproute2 iptables curl prometheus
 	openssl apache2 libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba

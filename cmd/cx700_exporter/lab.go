@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
@@ -71,7 +72,8 @@ func (c *labCmd) Run(env *environment) (err error) {
 	if err := d.reload(); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(env.ctx)
+	// A terminal that is closed ends the lab, lest its files stay behind.
+	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
 	defer stop()
 	return d.run(ctx, c.webFlags, company.Handler())
 }

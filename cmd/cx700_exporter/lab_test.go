@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -110,5 +111,27 @@ func TestLabFaultsWhileItRuns(t *testing.T) {
 	}
 	if code := p.stop(); code != exitGood {
 		t.Errorf("stopped with exit code %d:\n%s", code, p.log)
+	}
+}
+
+// TestFaultsDoNotHideEachOther sets two faults of which one could be taken for the cure of the other.
+func TestFaultsDoNotHideEachOther(t *testing.T) {
+	for _, tt := range []struct{ second, want string }{
+		{"wildcard", "registrar_not_found"},
+		{"wildcard_sip", "registrar_by_wildcard"},
+	} {
+		company, err := lab.Start(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(company.Set("registrar_gone"), company.Set(tt.second)); err != nil {
+			t.Fatal(err)
+		}
+		if got := reasonsSeen(t, company)["internal/dns"]; !slices.Contains(got, tt.want) {
+			t.Errorf("registrar_gone and %s: %v, want %s among them", tt.second, got, tt.want)
+		}
+		if err := company.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

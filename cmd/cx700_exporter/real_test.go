@@ -301,11 +301,19 @@ func TestReal(t *testing.T) {
 	t.Run("healthy", func(t *testing.T) { testHealthy(t, e) })
 	t.Run("formats", func(t *testing.T) { testFormats(t, e) })
 	t.Run("reload", func(t *testing.T) { testReload(t, r) })
+	var broken, whole []time.Duration
 	for _, f := range realFaults() {
 		if !f.long || long() {
-			t.Run(f.name, func(t *testing.T) { testFault(t, e, f, time.Second) })
+			t.Run(f.name, func(t *testing.T) {
+				b, w := testFault(t, e, f, time.Second)
+				if !f.waits {
+					broken, whole = append(broken, b), append(whole, w)
+				}
+			})
 		}
 	}
+	prompt(t, "what broke", broken, time.Second)
+	prompt(t, "what healed", whole, time.Second)
 	t.Run("prometheus", func(t *testing.T) { testQueries(t, r, e, prometheus) })
 	if code := e.stop(t); code != exitGood {
 		t.Errorf("SIGTERM: exit code %d", code)
@@ -378,7 +386,11 @@ func testHealthy(t *testing.T, e *exporter) {
 	if len(offsets) != 2 {
 		t.Errorf("offsets of two servers are wanted: %v", offsets)
 	}
-	for labels, ok := range series(t, scrape, "cx700_dns_resolver_ok") {
+	resolvers := series(t, scrape, "cx700_dns_resolver_ok")
+	if len(resolvers) != 3 {
+		t.Errorf("three resolvers are wanted: %v", resolvers)
+	}
+	for labels, ok := range resolvers {
 		if ok != 1 {
 			t.Errorf("cx700_dns_resolver_ok{%s} %v", labels, ok)
 		}

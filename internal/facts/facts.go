@@ -42,6 +42,8 @@ const (
 	Malformed Outcome = "malformed"
 	// OtherCode: any other response code.
 	OtherCode Outcome = "other_code"
+	// NotAsked: no time was left for the question, since the answers before took so long.
+	NotAsked Outcome = "not_asked"
 )
 
 // Settled tells whether the outcome says something about the name: that it has the record, or that it

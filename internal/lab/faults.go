@@ -68,7 +68,7 @@ func nameFaults() []fault {
 		dnsInside("wildcard", "the DHCP domain has a wildcard record", wildcard(dhcpDomain), "wildcard_zone", "wildcard_misdirects"),
 		dnsInside("wildcard_sip", "the SIP domain has a wildcard record", wildcard(sipDomain), "wildcard_zone", "wildcard_misdirects"),
 		blind(dnsInside("dns_servfail", "both resolvers answer SERVFAIL", resolversDo(servfail), "registrar_unresolved", "resolver_servfail")),
-		blind(dnsInside("dns_refused", "both resolvers refuse", resolversDo(refuses), "registrar_unresolved", "resolver_refused")),
+		blind(dnsInside("dns_refused", "both resolvers refuse", resolversDo(refuses), "registrar_unknown", "resolver_refused")),
 		blind(dnsInside("dns_silent", "both resolvers are silent", resolversDo(silent), "registrar_unresolved", "resolver_timeout")),
 		blind(dnsInside("dns_garbage", "both resolvers answer garbage", resolversDo(garbage), "registrar_unresolved", "resolver_malformed")),
 		blind(dnsInside("dns_truncated", "answers need TCP, and TCP brings none", resolversDo(truncatesForGood),

@@ -78,8 +78,9 @@ func (w Way) chainTransport(ctx context.Context, address netip.AddrPort) *http.T
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return w.Dial(ctx, "tcp", address.String())
+		DialContext: func(_ context.Context, _, named string) (net.Conn, error) {
+			host, _, _ := net.SplitHostPort(named) // as the transport has joined it
+			return w.Dial(ctx, "tcp", address.String(), host)
 		},
 		Protocols: protocols, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
 	}

@@ -97,7 +97,7 @@ func (c *controller) connect(ctx context.Context, a netip.Addr, roots []*x509.Ce
 	if c.access.Bind == site.BindLDAPS {
 		address = netip.AddrPortFrom(a, ldapsPort)
 	}
-	raw, err := c.way.Dial(ctx, "tcp", address.String())
+	raw, err := c.way.Dial(ctx, "tcp", address.String(), c.host)
 	if err != nil {
 		return nil, dialProblem(address, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,14 +25,15 @@ type Way struct {
 }
 
 // Divert returns the address to connect to instead of host:port: that of the first connect_to entry
-// that matches, else the same.
-func (w Way) Divert(address string) (string, error) {
+// that matches the address or one of the names that led to it, else the same.
+func (w Way) Divert(address string, names ...string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", fmt.Errorf("address %q: %w", address, err)
 	}
 	for _, c := range w.ConnectTo {
-		if (c.Host != "" && !strings.EqualFold(c.Host, host)) || (c.Port != "" && c.Port != port) {
+		named := func(name string) bool { return strings.EqualFold(c.Host, name) }
+		if c.Host != "" && !named(host) && !slices.ContainsFunc(names, named) || c.Port != "" && c.Port != port {
 			continue
 		}
 		if c.ToHost != "" {
@@ -45,10 +47,10 @@ func (w Way) Divert(address string) (string, error) {
 	return address, nil
 }
 
-// Dial connects to an address, by way of connect_to. Network is tcp or udp. The deadline of the
-// context becomes that of the connection.
-func (w Way) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	to, err := w.Divert(address)
+// Dial connects to an address, by way of connect_to; names are those that led to it. Network is tcp or udp.
+// The deadline of the context becomes that of the connection.
+func (w Way) Dial(ctx context.Context, network, address string, names ...string) (net.Conn, error) {
+	to, err := w.Divert(address, names...)
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,10 @@ func (r *rounds[T]) get(ctx context.Context, key string, due time.Time, budget t
 		if l.panic != nil {
 			panic(l.panic) // in a probe, which is guarded
 		}
+		if r.ctx.Err() != nil { // what was found was cut off
+			var none T
+			return none, errClosed
+		}
 		return l.result, nil
 	case <-ctx.Done():
 		var none T

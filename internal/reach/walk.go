@@ -65,7 +65,7 @@ func (a *asker) walk(d phone.Domains, random string) {
 	var absent []phone.Question
 	for _, q := range d.Questions() {
 		l := a.ask(q.Name, q.Type)
-		if q.Suffixed && l.Outcome.Settled() && l.Outcome != facts.Answered {
+		if q.Suffixed && l.Outcome != facts.Answered && (l.Outcome.Settled() || ofTheInternet(q)) {
 			absent = append(absent, q)
 		}
 	}
@@ -79,14 +79,23 @@ func (a *asker) walk(d phone.Domains, random string) {
 		}
 	}
 	a.askTargets()
-	zones := slices.Compact([]string{d.DHCP, d.SIP})
-	for _, zone := range zones {
-		if zone != "" {
-			a.ask(random+"."+zone, phone.A)
-			a.lookups[len(a.lookups)-1].Random = true
-		}
+	for _, zone := range zones(d) {
+		a.ask(random+"."+zone, phone.A)
+		a.lookups[len(a.lookups)-1].Random = true
 	}
 }
+
+// zones are those in which a wildcard record could answer for a name of the phone.
+func zones(d phone.Domains) []string {
+	out := d.Suffixes()
+	if !slices.Contains(out, d.SIP) {
+		out = append(out, d.SIP)
+	}
+	return out
+}
+
+// ofTheInternet tells names that a resolver without a way out fails on, where a phone goes on to the suffixes.
+func ofTheInternet(q phone.Question) bool { return q.Use == phone.ForTime && q.Type == phone.A }
 
 // ask records the answer to one question. A resolver that stayed silent is not waited for again.
 func (a *asker) ask(name string, t phone.RecordType) facts.Lookup {
@@ -95,7 +104,7 @@ func (a *asker) ask(name string, t phone.RecordType) facts.Lookup {
 	case a.silent >= givenUp:
 		l.Detail = "not asked: the resolver did not answer the questions before"
 	case a.ctx.Err() != nil:
-		l.Detail = "not asked: no time was left"
+		l.Outcome, l.Detail = facts.NotAsked, "not asked: no time was left"
 	default:
 		l = a.way.ask(a.ctx, a.resolver, name, t)
 	}

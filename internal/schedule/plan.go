@@ -5,6 +5,7 @@ package schedule
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,6 +47,9 @@ type Plan struct {
 // Sites with equal targets share them. Different targets that would go by one name get a piece of their
 // hash appended, so that no two share a series.
 func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.NetworkName) (*Plan, error) {
+	if err := timeoutsFit(all, cfg); err != nil {
+		return nil, err
+	}
 	p := &Plan{}
 	byKey := map[string]*Planned{}
 	for _, s := range cfg.Sites {
@@ -73,6 +77,21 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 	return p, err
 }
 
+// timeoutsFit looks for timeouts that are longer than an interval which the file leaves at its default; the
+// site file's own rules cover the others.
+func timeoutsFit(all []*collectors.Collector, cfg *site.Config) error {
+	var errs []error
+	for _, c := range all {
+		if set := cfg.Collectors[c.Name]; set.Interval == 0 && set.Timeout > c.Interval {
+			errs = append(errs, fmt.Errorf("collectors.%s.timeout: %s is longer than the interval, %s by default; write interval too",
+				c.Name, model.Duration(set.Timeout), model.Duration(c.Interval)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// configured puts the file's settings over the collector's. A timeout that the file does not name is cut to
+// the interval.
 func configured(c *collectors.Collector, t collectors.Target, set site.CollectorSettings) collectors.Target {
 	t.Interval, t.Timeout = c.Interval, c.Timeout
 	if set.Interval > 0 {

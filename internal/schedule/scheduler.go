@@ -18,11 +18,13 @@ import (
 )
 
 const (
-	// DefaultConcurrency is how many probes run at the same time. They mostly wait for the network.
-	DefaultConcurrency = 64
+	// DefaultConcurrency is how many probes run at the same time. They mostly wait for the network: where
+	// hundreds of sites are silent, each holds a probe for as long as its timeout, and the others must not wait.
+	DefaultConcurrency = 1024
 	// confirmations is how many more probes must agree before a change of outcome counts, each started
 	// confirmDelay after the one before it ended; those that log on wait for their next interval.
 	confirmations = 2
+	mostTries     = 9
 	confirmDelay  = time.Second
 	// spreadPerJob is how far apart the first probes are on average.
 	spreadPerJob = time.Millisecond
@@ -66,7 +68,8 @@ type job struct {
 
 	settled        string // the confirmed outcome
 	reported       bool
-	unsettled      int // probes in a row with another outcome than the settled one
+	pending        string // an outcome that is to be confirmed
+	agreed, tries  int    // probes in a row with the pending outcome, and since the settled one
 	rounds, failed uint64
 }
 
@@ -311,19 +314,29 @@ func (s *Scheduler) settle(j *job, r *Report) (confirming bool) {
 	outcome := r.outcome()
 	switch {
 	case j.reported && outcome == j.settled:
-	case j.reported && j.unsettled < confirmations:
-		j.unsettled++
+	case j.reported && !j.confirmed(outcome):
 		return true
 	default:
 		s.logChange(r)
 		j.settled, j.reported = outcome, true
 	}
-	j.unsettled = 0
+	j.pending, j.agreed, j.tries = "", 0, 0
 	j.rounds++
 	if !r.Success() {
 		j.failed++
 	}
 	return false
+}
+
+// confirmed tells whether enough probes in a row found the same outcome. One that is another each time is
+// taken as it is in the end.
+func (j *job) confirmed(outcome string) bool {
+	if outcome != j.pending {
+		j.pending, j.agreed = outcome, 0
+	}
+	j.agreed++
+	j.tries++
+	return j.agreed > confirmations || j.tries >= mostTries
 }
 
 func (s *Scheduler) logChange(r *Report) {

@@ -81,9 +81,6 @@ func (r *reader) document(data []byte) *yaml.Node {
 	} else if !errors.Is(err, io.EOF) {
 		r.faults = append(r.faults, syntaxFault(r.file, err))
 	}
-	if r.faults != nil {
-		return nil
-	}
 	return doc.Content[0]
 }
 

@@ -14,6 +14,8 @@ import (
 
 const dnsPort = 53
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 var (
 	siteNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 	labelForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -74,7 +76,7 @@ func (r *reader) resolvers(n *yaml.Node, key string) []netip.AddrPort {
 		case err != nil:
 			r.fault(n, key, quoted(v)+" is no IP address",
 				"write one such as 192.168.7.5, 192.168.7.5:5353 or [fd00::5]:53; names would need a resolver themselves")
-		case address.Addr().IsUnspecified() || address.Addr().IsMulticast() || address.Port() == 0:
+		case address.Addr().IsUnspecified() || address.Addr().IsMulticast() || address.Addr() == broadcast || address.Port() == 0:
 			r.fault(n, key, quoted(v)+" is not the address of one server", "write the address of a DNS server")
 		case slices.Contains(out, address):
 			r.fault(n, key, v+" is already in the list", "write each resolver once")
@@ -89,17 +91,18 @@ func (r *reader) resolvers(n *yaml.Node, key string) []netip.AddrPort {
 }
 
 func parseResolver(v string) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
+	if a, err := netip.ParseAddr(unbracketed(v)); err == nil && strings.HasPrefix(v, "[") == strings.HasSuffix(v, "]") {
 		return netip.AddrPortFrom(a.Unmap(), dnsPort), nil
 	}
-	return netip.ParseAddrPort(v)
+	a, err := netip.ParseAddrPort(v)
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), err
 }
 
 // connectTo reads HOST1:PORT1:HOST2:PORT2 entries, as curl's option of that name has them.
 func (r *reader) connectTo(n *yaml.Node, key string) []ConnectTo {
 	var out []ConnectTo
 	r.items(n, key, maxConnectTo, func(n *yaml.Node, key string) {
-		const wanted = "HOST1:PORT1:HOST2:PORT2, each of them may be empty"
+		const wanted = "HOST1:PORT1:HOST2:PORT2, each of them may be empty; HOST2 is an address"
 		v, ok := r.text(n, key, wanted)
 		if !ok {
 			return
@@ -124,8 +127,26 @@ func parseConnectTo(v string) (ConnectTo, error) {
 			return ConnectTo{}, fmt.Errorf("%q is no port", port)
 		}
 	}
-	bare := func(host string) string { return strings.ToLower(strings.Trim(host, "[]")) }
-	return ConnectTo{Host: bare(m[1]), Port: m[2], ToHost: bare(m[3]), ToPort: m[4]}, nil
+	c := ConnectTo{Host: strings.ToLower(unbracketed(m[1])), Port: m[2], ToHost: unbracketed(m[3]), ToPort: m[4]}
+	if a, err := netip.ParseAddr(c.Host); err == nil {
+		c.Host = a.Unmap().String()
+	} else if c.Host != "" && !dnsName(c.Host) {
+		return ConnectTo{}, fmt.Errorf("%q is no host", c.Host)
+	}
+	if a, err := netip.ParseAddr(c.ToHost); err == nil {
+		c.ToHost = a.Unmap().String()
+	} else if c.ToHost != "" { // a name would be looked up by this machine's own resolver
+		return ConnectTo{}, fmt.Errorf("%q is no address", c.ToHost)
+	}
+	return c, nil
+}
+
+// unbracketed takes the brackets off an IPv6 address.
+func unbracketed(host string) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return host
 }
 
 func joined(words []string) string { return strings.Join(words, ", ") }
