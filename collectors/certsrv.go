@@ -125,18 +125,22 @@ func askCA(ctx context.Context, env *Env, h *facts.CertsrvHost, directory func()
 	if err != nil {
 		return err
 	}
-	access.DefaultNC, access.KDCs = keyCentres(d)
+	access.DefaultNC, access.KDCs = keyCentres(d, env.Target.Certsrv.Credential)
 	h.Logon = env.Shared.Certsrv.Logon(ctx, access)
 	return nil
 }
 
 // keyCentres returns the naming context of the phones' logon domain and the addresses of its controllers,
-// on which the Kerberos service runs; those that could be read first.
-func keyCentres(d *facts.Directory) (defaultNC string, addresses []netip.Addr) {
+// on which the Kerberos service runs, as far as the credential may be sent there; those that could be read
+// first.
+func keyCentres(d *facts.Directory, credential *site.Credential) (defaultNC string, addresses []netip.Addr) {
 	var others []netip.Addr
 	for i := range d.Controllers {
 		c := &d.Controllers[i]
 		defaultNC = cmp.Or(defaultNC, c.RootDSE.DefaultNC)
+		if !credential.Allows(c.Host) {
+			continue
+		}
 		l, _ := nameView{d.Names}.lookup(c.Host, phone.A)
 		if c.Read() {
 			addresses = append(addresses, l.Addresses...)

@@ -34,19 +34,19 @@ var (
 		"find what answers there: netstat -ano on the CA; a binding for https on port 80 answers so too")
 	reasonCertsrvNoWindowsLogon = secondWay("certsrv_no_windows_logon",
 		"the CA's web page wants a logon, but offers neither Negotiate nor NTLM, the ones that phones know",
-		`enable Windows Authentication for /CertSrv in IIS, with the providers Negotiate and NTLM: `+
+		`enable Windows Authentication for /CertSrv in IIS, with the provider Negotiate: `+
 			`appcmd set config "Default Web Site/CertSrv" /section:windowsAuthentication /enabled:true /commit:apphost`)
 	reasonCertsrvForbidden = secondWay("certsrv_forbidden",
 		"the CA's web page is forbidden (403)",
-		"take Require SSL off /CertSrv in IIS, SSL Settings (its 403.4), and its IP restrictions (403.6), "+
-			"and let Authenticated Users read %windir%\\system32\\certsrv")
+		"publish the root in AD, so that phones do not need this page (certutil -f -dspublish root.cer RootCA); else see "+
+			"IIS' sub-status: 403.4 https is required, 403.6 IP restrictions, 403.14 no rights on %windir%\\system32\\certsrv")
 	reasonCertsrvNotFound = secondWay("certsrv_not_found",
 		"the CA's web server has no certsrv (404)",
 		"install the role service Certification Authority Web Enrollment (Install-AdcsWebEnrollment; certutil -vroot "+
 			"makes its virtual directory anew), and allow Active Server Pages in ISAPI and CGI Restrictions (404.2)")
 	reasonCertsrvHTTPSOnly = secondWay("certsrv_https_only",
 		"the CA's web page leads to https; phones ask by plain HTTP, and it is not known that they follow",
-		"take the redirect to https off /CertSrv (IIS, HTTP Redirect or URL Rewrite), and Require SSL with it")
+		"publish the root in AD, so that phones do not need this page (certutil -f -dspublish root.cer RootCA)")
 	reasonCertsrvServerError = secondWay("certsrv_server_error",
 		"the CA's web server answers with an error of its own (5xx)",
 		"start Active Directory Certificate Services (net start certsvc) and the application pool of /CertSrv; "+

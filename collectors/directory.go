@@ -19,7 +19,7 @@ import (
 
 // maxListed is for how many certificates a target has series of their own; those in CN=Certification
 // Authorities come first.
-const maxListed = 12
+const maxListed = 10
 
 var (
 	descCACertificates = metric.NewGauge("cx700_ad_ca_certificates",
@@ -93,10 +93,12 @@ func directoryReasons() []*Reason {
 		reasonRootEmpty, reasonRootUnparsable, reasonRootMissing, reasonRootHidden,
 		reasonControllerUnresolved, reasonControllerUnreachable, reasonControllerSilent, reasonControllerMalformed,
 		reasonObjectUnusable, reasonReplicating, reasonEnrolmentMissing, reasonEnrolmentHostMissing,
-		reasonRootsNotWatched, reasonSearchDenied, reasonControllerNotRead,
+		reasonRootsNotWatched, reasonSearchDenied, reasonControllerNotRead, reasonControllersLeftOut,
 	}
 	for _, kind := range slices.Sorted(maps.Keys(logonReasons)) {
-		out = append(out, logonReasons[kind])
+		if r := logonReasons[kind]; !slices.Contains(out, r) {
+			out = append(out, r)
+		}
 	}
 	return out
 }
@@ -120,11 +122,7 @@ func observeRoots(env *Env, d *facts.Directory) error {
 	if !env.Scheduled || forest == "" {
 		return nil
 	}
-	const rounds = 2 // another look of the same time may meet a controller that has not got the change yet
-	patience := rounds * env.Target.Interval
-	if slices.ContainsFunc(d.Controllers, func(c facts.Controller) bool { return !c.Read() }) {
-		patience = math.MaxInt64
-	}
+	patience := patienceWith(d, env.Target.Interval)
 	var published []state.Published
 	for _, c := range certificatesOf(d, facts.CertificationAuthorities) {
 		published = append(published, state.Published{SHA256: c.SHA256, Subject: c.Subject, Object: c.object})
@@ -138,6 +136,27 @@ func observeRoots(env *Env, d *facts.Directory) error {
 		env.Say("published root changed: enrolled phones keep what they hold", args...)
 	}
 	return err
+}
+
+// patienceWith is for how long a root must be seen nowhere until it counts as gone: for two rounds, since
+// another look of the same time may meet a controller that has not got the change yet; longer where a
+// controller was not read; for ever where something is hidden from us.
+func patienceWith(d *facts.Directory, interval time.Duration) time.Duration {
+	const rounds = 2
+	patience := rounds * interval
+	for i := range d.Controllers {
+		c := &d.Controllers[i]
+		hides := func(o facts.AuthorityObject) bool {
+			return slices.ContainsFunc(o.Values, func(v facts.PublishedValue) bool { return v.State == facts.HiddenValue })
+		}
+		switch {
+		case c.Denied, slices.ContainsFunc(c.Authorities, hides):
+			return math.MaxInt64
+		case !c.Read():
+			patience = max(patience, time.Hour)
+		}
+	}
+	return patience
 }
 
 // forestOf returns the configuration naming context, empty when no controller was read.
@@ -259,6 +278,9 @@ func judgeDirectory(t *Target, d *facts.Directory) []*Failure {
 	}
 	if l, ok := view.lookup(d.Domain, phone.A); ok && l.None() {
 		found.add(reasonDomainAMissing, fmt.Sprintf("A %s: %s", d.Domain, l.Outcome))
+	}
+	if d.LeftOut > 0 {
+		found.add(reasonControllersLeftOut, fmt.Sprintf("%d of %d", d.LeftOut, d.LeftOut+len(d.Controllers)))
 	}
 	read := slices.ContainsFunc(d.Controllers, func(c facts.Controller) bool { return c.Read() })
 	judgeControllers(t, d, read, found)

@@ -82,9 +82,9 @@ var (
 	}
 	reasonRootMissing = &Reason{
 		Name: "root_missing", Effect: BlocksNew,
-		Means:   "there is no object in CN=Certification Authorities: no root is published",
+		Means:   "no object in CN=Certification Authorities is shown to users of the domain, as phones' are: no root is published",
 		Screen:  screenCannotValidate,
-		Mend:    mendPublish,
+		Mend:    mendPublish + "; if ADSI Edit shows the object, let Authenticated Users read it",
 		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
 	}
 	reasonRootHidden = &Reason{
@@ -140,11 +140,18 @@ var (
 		Mend:    "give directory.credential an account of the domain; Authenticated Users may read the configuration by default",
 		AtPhone: "nothing", ResetHurts: true,
 	}
+	reasonControllersLeftOut = &Reason{
+		Name: "dcs_left_out", Effect: Notes,
+		Means:   "DNS names more domain controllers than the exporter looks at",
+		Screen:  onlyOurProbe,
+		Mend:    "nothing, or ask resolvers that know the controllers near the site only",
+		AtPhone: "nothing", ResetHurts: true,
+	}
 	reasonControllerNotRead = &Reason{
 		Name: "dc_not_read", Effect: Notes,
 		Means:   "one of the domain controllers could not be read by the exporter; others could",
 		Screen:  onlyOurProbe,
-		Mend:    "see what was seen, and give that controller what the others have: certificate, policy, reachability",
+		Mend:    "see what was seen: mend the account if it was refused, else give that controller what the others have",
 		AtPhone: "nothing", ResetHurts: true,
 	}
 )
@@ -162,7 +169,7 @@ var logonReasons = map[facts.ControllerProblem]*Reason{
 		"the domain controller wants signing or TLS for this kind of bind, which the exporter cannot give it (phones sign)",
 		"write bind: ldaps or bind: starttls with the controllers' root in directory.roots"),
 	facts.KerberosRC4: blinding("kerberos_rc4",
-		"the KDC gives RC4 session keys only (Windows 2003, or an account set to RC4), with which the exporter cannot bind",
+		"the KDC has RC4 keys only (Windows 2003, or an account set to RC4), with which the exporter does not log on",
 		"write bind: ldaps or bind: starttls, or allow AES for the account (msDS-SupportedEncryptionTypes 24) and set its password anew"),
 	facts.KerberosPrincipal: blinding("kerberos_principal_unknown",
 		"the KDC does not know the service's name ldap/<controller> or HTTP/<CA>",
@@ -173,8 +180,15 @@ var logonReasons = map[facts.ControllerProblem]*Reason{
 	facts.KerberosUnavailable: blinding("kerberos_unavailable",
 		"the KDC on the domain controller could not be talked to, or gave another error",
 		"open TCP 88 from the exporter to the domain controllers; see what was seen"),
+	facts.AddressUnknown: reasonControllerNamesUnanswered,
+	facts.Delayed: blinding("probe_delayed",
+		"another probe took all the time for this controller or for the credential",
+		"see which controller hangs; if it lasts, raise collectors.directory.timeout"),
+	facts.AccountUnknown: blinding("account_unknown",
+		"there is no account of that name in the domain; it is not tried again",
+		`write the account as DOMAIN\user, or with its realm if its UPN suffix is none`),
 	facts.CredentialRefused: blinding("credential_refused",
-		"the exporter's account is unknown or its password is wrong; it is not tried again, lest it be locked",
+		"the password of the exporter's account is wrong, or its name; it is not tried again, lest it be locked",
 		"put the right secret into the credential's file"),
 	facts.AccountDisabled: blinding("account_disabled", "the exporter's account is disabled; it is not tried again",
 		"Enable-ADAccount"+touchSecret),

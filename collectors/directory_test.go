@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -109,6 +110,7 @@ func directoryCases() []directoryCase {
 			directoryCase{"one " + string(problem), second(badController(problem)), "", []string{reason.Name}},
 			directoryCase{"all " + string(problem), every(badController(problem)), "", []string{reason.Name, "dcs_unavailable"}})
 	}
+	cases = append(cases, directoryCase{"more controllers than we look at", func(d *facts.Directory) { d.LeftOut = 3 }, "", []string{"dcs_left_out"}})
 	for problem, reason := range logonReasons {
 		cases = append(cases, directoryCase{"our " + string(problem), every(badController(problem)), "", []string{reason.Name}})
 	}
@@ -195,5 +197,26 @@ func TestListedCertificatesAreBounded(t *testing.T) {
 	}
 	if count != maxListed || more != 2*maxListed+1 {
 		t.Errorf("%d are listed and %v are not, want %d and %d", count, more, maxListed, 2*maxListed+1)
+	}
+}
+
+func TestPatience(t *testing.T) {
+	const interval = 30 * time.Second
+	good, unread := goodController("dc01.contoso.com"), badController(facts.ControllerSilent)
+	hiding := goodController("dc02.contoso.com")
+	hiding.Authorities = append(hiding.Authorities, root(value(facts.HiddenValue)))
+	for _, tt := range []struct {
+		name        string
+		controllers []facts.Controller
+		want        time.Duration
+	}{
+		{"all read", []facts.Controller{good, good}, 2 * interval},
+		{"one not read", []facts.Controller{good, unread}, time.Hour},
+		{"one hides something", []facts.Controller{good, hiding}, math.MaxInt64},
+		{"one shows us nothing", []facts.Controller{good, {Denied: true}}, math.MaxInt64},
+	} {
+		if got := patienceWith(&facts.Directory{Controllers: tt.controllers}, interval); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:debug x509negativeserial=1
+
 // Command cx700_exporter watches everything that Polycom CX700 phones need to sign in, and tells
 // Prometheus.
 package main

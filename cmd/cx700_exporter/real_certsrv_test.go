@@ -30,9 +30,9 @@ func certsrvSites(t *testing.T, r *rig) string {
 	must(t, r.ExportKeytab(t.Context(), bed.Probe, keytab))
 	text := fmt.Sprintf(`credentials:
   reader: {username: probe@contoso.com, password_file: %[1]s, allowed_hosts: [dc01.contoso.com]}
-  password: {username: probe@contoso.com, password_file: %[1]s, allowed_hosts: [ca01.contoso.com]}
-  keytab: {username: probe@contoso.com, keytab_file: %[2]s, allowed_hosts: [ca01.contoso.com]}
-  ntlm: {username: 'CONTOSO\probe', password_file: %[1]s, allowed_hosts: [ca01.contoso.com]}
+  password: {username: probe@contoso.com, password_file: %[1]s, allowed_hosts: [ca01.contoso.com, dc01.contoso.com]}
+  keytab: {username: probe@contoso.com, keytab_file: %[2]s, allowed_hosts: [ca01.contoso.com, dc01.contoso.com]}
+  ntlm: {username: 'CONTOSO\probe', password_file: %[1]s, allowed_hosts: [ca01.contoso.com, dc01.contoso.com]}
 collectors: {certsrv: {interval: 1s}, directory: {interval: 1s}}
 sites:
 `, secret, keytab)

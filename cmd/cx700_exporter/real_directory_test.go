@@ -91,8 +91,9 @@ type directoryBreak struct {
 	// all is what every site with an account finds; sites says what single ones find instead.
 	all   []string
 	sites map[string][]string
-	// renewSecrets gives the credentials new secrets when it is healed, since they were stopped.
-	renewSecrets bool
+	// account tells that the account is refused, with one of these reasons; it gets a new password when it is
+	// healed, since it is stopped.
+	account []string
 	// shows is looked for in /metrics while it is broken.
 	shows []string
 	long  bool
@@ -112,6 +113,17 @@ func (b directoryBreak) want() map[string][]string {
 	maps.Copy(out, b.sites)
 	maps.DeleteFunc(out, func(_ string, reasons []string) bool { return reasons == nil })
 	return out
+}
+
+// refused checks that every site with an account tells of its refusal. The sites' entries name one account,
+// so which bind was refused first decides the reason.
+func (b directoryBreak) refused(got map[string][]string) error {
+	for _, bind := range binds[:4] {
+		if len(got[bind]) != 1 || !slices.Contains(b.account, got[bind][0]) {
+			return fmt.Errorf("%s: %v, want one of %v", bind, got[bind], b.account)
+		}
+	}
+	return nil
 }
 
 func restoreDirectory(ctx context.Context, r *rig) error { return r.RestoreDirectory(ctx) }
@@ -167,14 +179,11 @@ func publishBreaks() []directoryBreak {
 }
 
 func accountBreaks() []directoryBreak {
-	kerberosSays := func(reason string) map[string][]string {
-		return map[string][]string{"kerberos": {reason}, "keytab": {reason}}
-	}
 	account := func(name string, do func(*bed.Bed, context.Context) error, reason, byKerberos string, long bool) directoryBreak {
 		return directoryBreak{name: name, breaks: func(ctx context.Context, r *rig) error {
 			// The held connections of before are dropped, so that everybody must log on again.
 			return errors.Join(do(r.Bed, ctx), r.Restart(ctx, bed.DC))
-		}, heal: restoreAccounts, all: []string{reason}, sites: kerberosSays(byKerberos), renewSecrets: true, long: long}
+		}, heal: restoreAccounts, account: []string{reason, byKerberos}, long: long}
 	}
 	return []directoryBreak{
 		account("account disabled", (*bed.Bed).DisableAccount, "account_disabled", "account_revoked", false),
@@ -251,7 +260,7 @@ func TestRealDirectory(t *testing.T) {
 	t.Run("one logon is held", func(t *testing.T) { testLogonsHeld(t, r, e) })
 	// Accounts come last: a new password gives the two controllers of the bed different versions of the keys.
 	breaks := slices.Concat(publishBreaks(), controllerBreaks(), accountBreaks())
-	for _, b := range breaks {
+	for i, b := range breaks {
 		if b.long && !long() {
 			continue
 		}
@@ -259,7 +268,11 @@ func TestRealDirectory(t *testing.T) {
 			must(t, b.breaks(t.Context(), r))
 			// One interval, the probe's own timeout of one interval, and a scrape.
 			const limit = 3*time.Second + slack
-			settles(t, "broken", b.want(), limit)
+			if b.account != nil {
+				within(t, "the account is refused", limit, func() error { return b.refused(directoryReasons(e.get(t, "/metrics"))) })
+			} else {
+				settles(t, "broken", b.want(), limit)
+			}
 			for _, s := range b.shows {
 				shown := regexp.MustCompile(strings.NewReplacer("{", `\{`, "}", `\}`).Replace(s))
 				within(t, s, limit, func() error {
@@ -270,9 +283,11 @@ func TestRealDirectory(t *testing.T) {
 				})
 			}
 			must(t, b.heal(t.Context(), r))
-			if b.renewSecrets {
+			if b.account != nil {
 				testStaysStopped(t, e, b)
-				writeSecrets(t, r, secrets, bed.ProbePassword)
+				password := fmt.Sprintf("Mended-Passw0rd-%d", i)
+				must(t, r.SetPassword(t.Context(), password))
+				writeSecrets(t, r, secrets, password)
 			}
 			settles(t, "healed", healthyDirectory(), limit)
 		})
@@ -345,7 +360,7 @@ func testNoSecretShows(t *testing.T, r *rig, e *exporter, file, statefile string
 			t.Errorf("%s tells nothing: %q", where, text)
 		}
 		base64 := base64.StdEncoding.EncodeToString([]byte(bed.ProbePassword))
-		for _, secret := range []string{bed.ProbePassword, "Another-Passw0rd", base64[:len(base64)-4], fmt.Sprintf("%x", bed.ProbePassword)} {
+		for _, secret := range []string{bed.ProbePassword, "Another-Passw0rd", "Mended-Passw0rd", base64[:len(base64)-4], fmt.Sprintf("%x", bed.ProbePassword)} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s holds the password:\n%s", where, text)
 			}

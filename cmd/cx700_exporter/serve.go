@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -236,7 +237,9 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 
 // credentials gives the series of the credentials as they are now.
 func (d *daemon) credentials() metric.Set {
-	set, err := metric.NewSet(collectors.CredentialSamples(d.scheduler.Shared().Guard.States()))
+	used := d.scheduler.Plan().Credentials()
+	states := slices.DeleteFunc(d.scheduler.Shared().Guard.States(), func(s reach.CredentialState) bool { return !used[s.Name] })
+	set, err := metric.NewSet(collectors.CredentialSamples(states))
 	if err != nil {
 		d.env.log.Error("series left out", "err", err)
 	}

@@ -11,8 +11,9 @@ type Directory struct {
 	Names *Names
 	// Domain is the one in which a phone finds its controllers; empty when none answers.
 	Domain string
-	// Controllers in the order in which a phone tries them.
+	// Controllers in the order in which a phone tries them; LeftOut more were not looked at.
 	Controllers []Controller
+	LeftOut     int
 }
 
 // ControllerProblem is what kept us from reading a domain controller.
@@ -48,7 +49,13 @@ const (
 	KerberosClock ControllerProblem = "kerberos_clock_skew"
 	// KerberosUnavailable: the KDC could not be talked to, or answered something else.
 	KerberosUnavailable ControllerProblem = "kerberos_unavailable"
-	// CredentialRefused: the account's name or password is wrong (AD's sub-codes 52e and 525).
+	// AddressUnknown: no resolver answers the controller's name.
+	AddressUnknown ControllerProblem = "address_unknown"
+	// Delayed: another probe took all the time for this controller or for the credential.
+	Delayed ControllerProblem = "delayed"
+	// AccountUnknown: there is no account of that name (sub-code 525).
+	AccountUnknown ControllerProblem = "account_unknown"
+	// CredentialRefused: the account's password is wrong, or its name (sub-code 52e tells neither).
 	CredentialRefused ControllerProblem = "credential_refused"
 	// AccountDisabled: sub-code 533.
 	AccountDisabled ControllerProblem = "account_disabled"
@@ -69,7 +76,7 @@ func ControllerProblems() []ControllerProblem {
 	return []ControllerProblem{
 		NoAddress, ControllerUnreachable, ControllerSilent, ControllerMalformed, SearchFailed, SearchTooLarge, BindFailed,
 		TLSUntrusted, TLSFailed, StrongAuthRequired, KerberosRC4, KerberosPrincipal, KerberosClock, KerberosUnavailable,
-		CredentialRefused, AccountDisabled, AccountLocked, AccountExpired, AccountRevoked, PasswordExpired, CredentialUnusable,
+		AddressUnknown, Delayed, AccountUnknown, CredentialRefused, AccountDisabled, AccountLocked, AccountExpired, AccountRevoked, PasswordExpired, CredentialUnusable,
 	}
 }
 

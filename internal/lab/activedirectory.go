@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -16,12 +17,23 @@ const (
 	usersDN         = "CN=Users," + domainDN
 )
 
-// The account of the lab's exporter. The password opens nothing but the lab, and is no secret.
+// The account of the lab's exporter at the first site. The password opens nothing but the lab, and is no
+// secret.
 const (
 	accountName     = "cx700-probe"
-	accountUPN      = accountName + "@contoso.com"
+	accountUPN      = accountName + accountDomain
+	accountDomain   = "@contoso.com"
 	accountPassword = "Contoso-lab-2007"
 )
+
+// accountOf is the exporter's account at a site. Each has its own, since each site has a directory of its own
+// that may refuse it.
+func accountOf(site int) string {
+	if site == 0 {
+		return accountName
+	}
+	return fmt.Sprintf("%s-%03d", accountName, site+1)
+}
 
 // The attributes that faults change, and the classes of objects.
 const (
@@ -55,7 +67,10 @@ const (
 type directoryState struct {
 	mode directoryMode
 	// refusal is the code with which the account's right password is refused; empty when it is taken.
-	refusal       string
+	refusal string
+	// account and password are those of the exporter.
+	account       string
+	password      string
 	rootDSE       entry
 	configuration partition
 	domain        partition
@@ -74,8 +89,10 @@ type entry struct {
 }
 
 // healthyDirectory is what a DC of Contoso holds: the root, published where AD CS publishes it.
-func healthyDirectory() directoryState {
+func healthyDirectory(site int) directoryState {
+	account := accountOf(site)
 	return directoryState{
+		account: account, password: accountPassword,
 		rootDSE: entry{attributes: map[string][]string{
 			"defaultNamingContext":       {domainDN},
 			"rootDomainNamingContext":    {domainDN},
@@ -104,8 +121,8 @@ func healthyDirectory() directoryState {
 		domain: partition{dn: domainDN, below: configurationDN, entries: []entry{
 			object(domainDN, "domainDNS", nil),
 			object(usersDN, "container", nil),
-			object("CN="+accountName+","+usersDN, "user", map[string][]string{
-				"cn": {accountName}, "sAMAccountName": {accountName}, "userPrincipalName": {accountUPN},
+			object("CN="+account+","+usersDN, "user", map[string][]string{
+				"cn": {account}, "sAMAccountName": {account}, "userPrincipalName": {account + accountDomain},
 				"msDS-UserPasswordExpiryTimeComputed": {fileTime(time.Date(2049, 1, 1, 0, 0, 0, 0, time.UTC))},
 			}),
 		}},

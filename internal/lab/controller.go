@@ -204,7 +204,7 @@ func (s *directoryState) bind(op *ber.Packet) (result outcome, loggedOn bool) {
 		return outcome{code: ldap.LDAPResultAuthMethodNotSupported, diagnostic: "the lab has no Kerberos: bind with a password"}, false
 	case content(proof) == "": // anonymous
 		return outcome{}, false
-	case !strings.EqualFold(name, accountUPN) || content(proof) != accountPassword:
+	case !strings.EqualFold(name, s.account+accountDomain) || content(proof) != s.password:
 		return refused(wrongPassword)
 	case s.refusal != "":
 		return refused(s.refusal)

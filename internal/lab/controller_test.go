@@ -420,7 +420,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(message(1, searchRequest(keyServicesDN, ldap.ScopeWholeSubtree, filter)))
-	s := healthyDirectory()
+	s := healthyDirectory(0)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := ber.DecodePacketErr(data)
 		if err != nil {

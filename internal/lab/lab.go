@@ -40,8 +40,10 @@ type office struct {
 	controller *controller
 	certsrv    *certsrv
 
-	// passwordFile holds the password of the exporter's account; each site has an account of its own.
+	// passwordFile holds the password of the exporter's account; passwords counts those it has had before.
+	password     string
 	passwordFile string
+	passwords    int
 }
 
 // Start starts a company with n sites. Close ends it.
@@ -63,7 +65,7 @@ func Start(n int) (*Lab, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	for i := range n {
-		o := &office{name: fmt.Sprintf("branch-%03d", i+1), index: i, active: map[string]bool{}}
+		o := &office{name: fmt.Sprintf("branch-%03d", i+1), index: i, active: map[string]bool{}, password: accountPassword}
 		if i == 0 {
 			o.name = "headquarters"
 		}
@@ -144,9 +146,16 @@ func (o *office) rebuild() error {
 			f.apply(s)
 		}
 	}
-	before := o.state.Swap(s)
-	if before != nil && before.directory.refusal != "" && s.directory.refusal == "" {
-		return o.writePassword() // as whoever mended the account would, so that the exporter tries it again
+	before := o.state.Load()
+	mended := before != nil && before.directory.refusal != "" && s.directory.refusal == ""
+	if mended { // whoever mends the account gives it a new password, so that the exporter tries it again
+		o.passwords++
+		o.password = fmt.Sprintf("%s-%d", accountPassword, o.passwords)
+	}
+	s.directory.password = o.password
+	o.state.Store(s)
+	if mended {
+		return o.writePassword()
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ func (l *Lab) SiteFile() []byte {
 	var b strings.Builder
 	b.WriteString("credentials:\n")
 	for _, o := range l.offices {
-		fmt.Fprintf(&b, "  %s: {username: %s, password_file: %q, allowed_hosts: [\"*.contoso.com\"]}\n", o.name, accountUPN, o.passwordFile)
+		fmt.Fprintf(&b, "  %s: {username: %s, password_file: %q, allowed_hosts: [\"*.contoso.com\"]}\n", o.name, accountOf(o.index)+accountDomain, o.passwordFile)
 	}
 	b.WriteString("sites:\n")
 	for _, o := range l.offices {
@@ -32,7 +32,7 @@ func (l *Lab) writeRoot() error {
 }
 
 func (o *office) writePassword() error {
-	return os.WriteFile(o.passwordFile, []byte(accountPassword+"\n"), 0o600)
+	return os.WriteFile(o.passwordFile, []byte(o.password+"\n"), 0o600)
 }
 
 func (o *office) writeTo(b *strings.Builder, rootFile string) {

@@ -93,7 +93,7 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{directory: healthyDirectory()}
+	s := &state{directory: healthyDirectory(site)}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),

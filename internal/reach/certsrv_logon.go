@@ -168,7 +168,7 @@ func (a *CertsrvAccess) logon(ctx context.Context, s Secret, out *facts.CertsrvL
 func (a *CertsrvAccess) byKerberos(ctx context.Context, s Secret, out *facts.CertsrvLogon) error {
 	out.Scheme = "Kerberos"
 	var authorization string
-	err := error(problem(facts.KerberosUnavailable, "no domain controller is known that could give a ticket"))
+	err := error(problem(facts.KerberosUnavailable, "no domain controller is known that could give a ticket and that allowed_hosts names"))
 	for _, kdc := range a.KDCs[:min(len(a.KDCs), maxKDCs)] {
 		authorization, err = a.ticket(ctx, kdc, s, out)
 		if !isProblem(err, facts.KerberosUnavailable) || !out.At.IsZero() {

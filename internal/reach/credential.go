@@ -3,6 +3,8 @@ package reach
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/keytab"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/site"
@@ -23,25 +26,59 @@ import (
 // maxSecret bounds what is read of a secret's file; keytabs hold some hundred bytes a key.
 const maxSecret = 64 << 10
 
-// Guard keeps collectors from locking an account: a credential that a server refused once is not sent
-// again until its secret changes. It also holds each credential to its allowed hosts, and to one logon at
-// a time, so that two servers cannot refuse it side by side.
+// Guard keeps collectors from locking an account: one that a server refused once is not tried again until
+// its secret changes or somebody touches the secret's file. It counts accounts, not entries of the site
+// file. It also holds each credential to its allowed hosts, and each account to one logon at a time, so
+// that two servers cannot refuse it side by side.
 type Guard struct {
 	log   *slog.Logger
 	state *state.File
 
-	mu       sync.Mutex
-	accounts map[string]*account
+	mu          sync.Mutex
+	accounts    map[string]*account
+	credentials map[string]*credential
 }
 
+// account is one account, whatever entries name it. Who has the turn may use the rest.
 type account struct {
-	turn            chan struct{}
+	turn chan struct{}
+	// files holds how each secret's file looked last.
+	files map[string]fileLook
+	// resumed is when it was last tried again because a file was touched.
+	resumed time.Time
+}
+
+// fileLook is how a file looked from outside, and whether it held a secret that was refused by the stop of
+// that time.
+type fileLook struct {
+	outside string
+	stop    time.Time
+	refused bool
+}
+
+// credential is what is known of one entry of the site file.
+type credential struct {
+	stop            *state.Stop // nil while it is used
 	passwordExpires time.Time
 }
 
-// NewGuard returns a guard that remembers stopped credentials in the state file.
+// touchHonoured is how long an account rests before a touched file, whose secret is the old one, makes it
+// tried again: a file that is written anew all the time must not lock it.
+const touchHonoured = time.Hour
+
+// NewGuard returns a guard that remembers stopped accounts in the state file.
 func NewGuard(log *slog.Logger, f *state.File) *Guard {
-	return &Guard{log: log, state: f, accounts: map[string]*account{}}
+	return &Guard{log: log, state: f, accounts: map[string]*account{}, credentials: map[string]*credential{}}
+}
+
+// accountKey is equal for the spellings of one account: user@contoso.com, CONTOSO\user and so on.
+func accountKey(username string) string {
+	name, domain := principal(username, "")
+	if d, _, before := strings.Cut(username, `\`); before {
+		domain = d
+	}
+	domain, _, _ = strings.Cut(domain, ".")
+	return strings.ToLower(name + "@" + domain)
 }
 
 // Secret is what a credential's file holds; one of both is set.
@@ -64,99 +101,167 @@ func problem(kind facts.ControllerProblem, format string, args ...any) *Problem 
 
 // refusals are the problems that say something about the account, after which it is not tried again.
 var refusals = [...]facts.ControllerProblem{
-	facts.CredentialRefused, facts.AccountDisabled, facts.AccountLocked, facts.AccountExpired,
+	facts.AccountUnknown, facts.CredentialRefused, facts.AccountDisabled, facts.AccountLocked, facts.AccountExpired,
 	facts.AccountRevoked, facts.PasswordExpired,
 }
 
-// Use lets logon send the credential to a host, unless it may not be sent there or was refused before. An
-// error of logon that is a *Problem about the account stops the credential.
+// Use lets logon send the credential to a host, unless it may not be sent there or its account was refused
+// before. An error of logon that is a *Problem about the account stops the account.
 func (g *Guard) Use(ctx context.Context, c *site.Credential, host string, logon func(Secret) error) error {
 	if !c.Allows(host) {
 		return problem(facts.CredentialUnusable, "credential %s may not be sent to %s: its allowed_hosts do not name it", c.Name, host)
 	}
-	a := g.account(c.Name)
+	key := accountKey(c.Username)
+	a := g.account(c.Name, key)
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-ctx.Done():
-		return problem(facts.ControllerSilent, "another logon with credential %s took all the time", c.Name)
+		return problem(facts.Delayed, "another logon with the account of credential %s took all the time", c.Name)
 	}
-	stamp, secret, err := readSecret(c)
+	outside, content, secret, err := readSecret(c)
 	if err != nil {
 		return problem(facts.CredentialUnusable, "credential %s: %v", c.Name, err)
 	}
-	if stop := g.stop(c.Name); stop != nil {
-		if stop.Secret == stamp {
-			return stopped(c.Name, stop)
-		}
-		g.change(c.Name, nil)
-		g.log.Info("credential is used again: its secret changed", "credential", c.Name)
+	stop := g.stop(key)
+	if stop != nil && !a.mayUse(stop, c, outside, content) {
+		g.note(c.Name, stop)
+		return stopped(c.Name, stop)
 	}
 	err = logon(secret)
 	var p *Problem
-	if errors.As(err, &p) && slices.Contains(refusals[:], p.Kind) {
-		g.change(c.Name, &state.Stop{Since: time.Now(), Reason: string(p.Kind), Detail: p.Detail, Secret: stamp})
-		g.log.Error("credential refused: it is not used until its secret's file changes",
+	switch {
+	case errors.As(err, &p) && slices.Contains(refusals[:], p.Kind):
+		stop = g.refuse(key, stop, p, content)
+		a.files[secretFile(c)] = fileLook{outside: outside, stop: stop.Since, refused: true}
+		g.note(c.Name, stop)
+		g.log.Error("credential refused: its account is not tried with this secret until its file changes",
 			"credential", c.Name, "host", host, "reason", p.Kind, "err", p.Detail)
+	case err == nil:
+		g.forgive(key, stop, content)
+		a.files[secretFile(c)] = fileLook{outside: outside}
+		g.note(c.Name, nil)
 	}
 	return err
 }
 
-// stopped is the problem of a credential that is not sent any more: still the one for which it was refused.
+func secretFile(c *site.Credential) string { return c.PasswordFile + c.KeytabFile }
+
+// mayUse tells whether a stopped account is tried with a secret: with one that was not refused, or when
+// somebody touched its file while we watched, which is how an operator says so.
+func (a *account) mayUse(stop *state.Stop, c *site.Credential, outside string, content []byte) bool {
+	last, watched := a.files[secretFile(c)]
+	same := watched && last.outside == outside
+	if same && last.stop.Equal(stop.Since) {
+		return !last.refused
+	}
+	refused := slices.ContainsFunc(stop.Secrets, func(digest string) bool { return holds(digest, content) })
+	a.files[secretFile(c)] = fileLook{outside: outside, stop: stop.Since, refused: refused}
+	if !refused {
+		return true
+	}
+	if !watched || same || time.Since(a.resumed) < touchHonoured {
+		return false
+	}
+	a.resumed = time.Now()
+	return true
+}
+
+// refuse stops an account. All secrets that were refused are remembered.
+func (g *Guard) refuse(key string, before *state.Stop, p *Problem, content []byte) *state.Stop {
+	const most = 16
+	next := &state.Stop{Since: time.Now(), Reason: string(p.Kind), Detail: p.Detail, Secrets: []string{digestOf(content)}}
+	if before != nil {
+		next.Secrets = append(slices.Clone(before.Secrets[max(0, len(before.Secrets)-most+1):]), next.Secrets...)
+	}
+	g.change(key, next)
+	return next
+}
+
+// forgive takes a secret that works off those that were refused.
+func (g *Guard) forgive(key string, stop *state.Stop, content []byte) {
+	if stop == nil {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(stop.Secrets), func(digest string) bool { return holds(digest, content) })
+	switch {
+	case len(left) == 0:
+		g.change(key, nil)
+	case len(left) < len(stop.Secrets):
+		next := *stop
+		next.Secrets = left
+		g.change(key, &next)
+	}
+}
+
+// stopped is the problem of a credential that is not sent any more: still the one for which its account was
+// refused.
 func stopped(name string, s *state.Stop) *Problem {
 	kind := facts.ControllerProblem(s.Reason)
 	if !slices.Contains(refusals[:], kind) {
 		kind = facts.CredentialRefused
 	}
-	return problem(kind, "credential %s was refused on %s and is not tried again until its secret's file changes; then: %s",
+	return problem(kind, "the account of credential %s was refused on %s and is not tried again until its secret's file changes; then: %s",
 		name, s.Since.UTC().Format(time.RFC3339), printable(s.Detail))
 }
 
-func (g *Guard) account(name string) *account {
+func (g *Guard) account(name, key string) *account {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.accounts[name]
+	if g.credentials[name] == nil {
+		g.credentials[name] = &credential{}
+	}
+	a := g.accounts[key]
 	if a == nil {
-		a = &account{turn: make(chan struct{}, 1)}
-		g.accounts[name] = a
+		a = &account{turn: make(chan struct{}, 1), files: map[string]fileLook{}}
+		g.accounts[key] = a
 	}
 	return a
 }
 
-func (g *Guard) stop(name string) *state.Stop {
+// note remembers whether a credential is stopped.
+func (g *Guard) note(name string, stop *state.Stop) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.credentials[name].stop = stop
+}
+
+func (g *Guard) stop(key string) *state.Stop {
 	var out *state.Stop
 	g.state.View(func(d *state.Data) {
-		if s, ok := d.Stops[name]; ok {
+		if s, ok := d.Stops[key]; ok {
 			out = &s
 		}
 	})
 	return out
 }
 
-func (g *Guard) change(name string, s *state.Stop) {
+func (g *Guard) change(key string, s *state.Stop) {
 	err := g.state.Update(func(d *state.Data) bool {
+		_, was := d.Stops[key]
 		if s == nil {
-			delete(d.Stops, name)
-			return true
+			delete(d.Stops, key)
+			return was
 		}
 		if d.Stops == nil {
 			d.Stops = map[string]state.Stop{}
 		}
-		d.Stops[name] = *s
+		d.Stops[key] = *s
 		return true
 	})
 	if err != nil {
-		g.log.Error("a stopped credential is remembered until the exporter ends only", "err", err)
+		g.log.Error("a stopped account is remembered until the exporter ends only", "err", err)
 	}
 }
 
-// PasswordExpires takes note of when a credential's password ends; a zero time means that it is not known
-// or never.
+// PasswordExpires takes note of when the password of a credential that logged on ends; a zero time means
+// never.
 func (g *Guard) PasswordExpires(name string, when time.Time) {
-	a := g.account(name)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a.passwordExpires = when
+	if c := g.credentials[name]; c != nil {
+		c.passwordExpires = when
+	}
 }
 
 // CredentialState is what is known of a credential.
@@ -172,46 +277,66 @@ func (g *Guard) States() []CredentialState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var out []CredentialState
-	for name, a := range g.accounts {
-		out = append(out, CredentialState{Name: name, Stop: g.stop(name), PasswordExpires: a.passwordExpires})
+	for name, c := range g.credentials {
+		out = append(out, CredentialState{Name: name, Stop: c.stop, PasswordExpires: c.passwordExpires})
 	}
 	slices.SortFunc(out, func(a, b CredentialState) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
-// readSecret reads a credential's file, and a stamp that changes with the file and names no part of it.
-func readSecret(c *site.Credential) (stamp string, s Secret, err error) {
-	path := c.PasswordFile + c.KeytabFile
+// digestOf makes a digest of a secret that is too costly to guess by.
+func digestOf(content []byte) string {
+	digest, err := bcrypt.GenerateFromPassword(shortened(content), bcrypt.DefaultCost)
+	if err != nil {
+		return "" // holds for no secret
+	}
+	return string(digest)
+}
+
+func holds(digest string, content []byte) bool {
+	return bcrypt.CompareHashAndPassword([]byte(digest), shortened(content)) == nil
+}
+
+// shortened fits a keytab or a long password into what bcrypt takes.
+func shortened(content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return []byte(base64.StdEncoding.EncodeToString(sum[:]))
+}
+
+// readSecret reads a credential's file: how it looks from outside, its content, and what that means.
+func readSecret(c *site.Credential) (outside string, content []byte, s Secret, err error) {
+	path := secretFile(c)
 	f, err := os.Open(path)
 	if err != nil {
-		return "", s, fmt.Errorf("its secret cannot be read: %w", err)
+		return "", nil, s, fmt.Errorf("its secret cannot be read: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return "", s, fmt.Errorf("its secret cannot be read: %w", err)
+		return "", nil, s, fmt.Errorf("its secret cannot be read: %w", err)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	content, err = io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
-		return "", s, fmt.Errorf("its secret cannot be read: %w", err)
+		return "", nil, s, fmt.Errorf("its secret cannot be read: %w", err)
 	}
-	stamp = fmt.Sprintf("%s %s %d %s", c.Username, path, info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+	outside = fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 	switch {
 	case len(content) > maxSecret:
-		return stamp, s, fmt.Errorf("%s is larger than 64 KiB: it is no secret's file", path)
+		return outside, content, s, fmt.Errorf("%s is larger than 64 KiB: it is no secret's file", path)
 	case c.KeytabFile != "":
 		s.Keytab = keytab.New()
 		if err := unmarshalKeytab(s.Keytab, content); err != nil {
-			return stamp, Secret{}, fmt.Errorf("%s is no keytab", path)
+			return outside, content, Secret{}, fmt.Errorf("%s is no keytab", path)
 		}
 	default:
 		line, rest, _ := bytes.Cut(content, []byte("\n"))
 		s.Password = string(bytes.TrimSuffix(line, []byte("\r")))
 		if s.Password == "" || len(bytes.TrimSpace(rest)) > 0 {
-			return stamp, Secret{}, fmt.Errorf("%s does not hold one line with the password", path)
+			return outside, content, Secret{}, fmt.Errorf("%s does not hold one line with the password", path)
 		}
+		content = []byte(s.Password)
 	}
-	return stamp, s, nil
+	return outside, content, s, nil
 }
 
 // unmarshalKeytab parses a keytab. The library's parser was not made for hostile bytes.

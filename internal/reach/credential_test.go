@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,47 +59,139 @@ func kindOf(t *testing.T, err error) facts.ControllerProblem {
 	return p.Kind
 }
 
-func TestRefusedCredentialIsNotSentAgain(t *testing.T) {
+// accountServer counts what it is sent and knows one password; an empty one is that of a disabled account.
+type accountServer struct {
+	password string
+	sent     []string
+}
+
+func (s *accountServer) logon(secret Secret) error {
+	s.sent = append(s.sent, secret.Password)
+	switch s.password {
+	case "":
+		return problem(facts.AccountDisabled, "data 533")
+	case secret.Password:
+		return nil
+	default:
+		return problem(facts.CredentialRefused, "data 52e")
+	}
+}
+
+// touch sets a file's time to so many minutes from now.
+func touch(t *testing.T, c *site.Credential, minutes int) {
+	t.Helper()
+	when := time.Now().Add(time.Duration(minutes) * time.Minute)
+	if err := os.Chtimes(c.PasswordFile, when, when); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, c *site.Credential, password string) {
+	t.Helper()
+	if err := os.WriteFile(c.PasswordFile, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefusedAccountIsNotTriedAgain(t *testing.T) {
 	stateFile := filepath.Join(t.TempDir(), "state.json")
 	c := testCredential(t, planted+"\n")
-	sent := 0
-	refuses := func(s Secret) error {
-		sent++
-		if s.Password != planted {
-			t.Errorf("password %q", s.Password)
+	server := &accountServer{}
+	try := func(g *Guard, want facts.ControllerProblem, sent int) {
+		t.Helper()
+		err := g.Use(t.Context(), c, "dc01.contoso.com", server.logon)
+		if want == "" && err != nil || want != "" && kindOf(t, err) != want {
+			t.Errorf("%v, want %q", err, want)
 		}
-		return problem(facts.AccountDisabled, "data 533")
-	}
-	use := func(g *Guard, logon func(Secret) error) error {
-		return g.Use(t.Context(), c, "dc01.contoso.com", logon)
+		if len(server.sent) != sent {
+			t.Errorf("sent %d times, want %d", len(server.sent), sent)
+		}
 	}
 	g, log := guardOn(t, stateFile)
 	for range 5 {
-		if kind := kindOf(t, use(g, refuses)); kind != facts.AccountDisabled {
-			t.Errorf("%s, want the reason of the refusal", kind)
-		}
+		try(g, facts.AccountDisabled, 1)
 	}
-	g, _ = guardOn(t, stateFile) // started anew
-	if kind := kindOf(t, use(g, refuses)); kind != facts.AccountDisabled || sent != 1 {
-		t.Errorf("%s, sent %d times, want once", kind, sent)
+	for minutes := 1; minutes < 4; minutes++ { // started anew, with the same secret in a new file
+		g, _ = guardOn(t, stateFile)
+		touch(t, c, minutes)
+		try(g, facts.AccountDisabled, 1)
+		try(g, facts.AccountDisabled, 1)
 	}
-	if states := g.States(); len(states) != 1 || states[0].Stop == nil || states[0].Stop.Reason != string(facts.AccountDisabled) {
+	touch(t, c, 10)
+	try(g, facts.AccountDisabled, 2) // touched under our eyes, but nothing was mended
+	touch(t, c, 11)
+	try(g, facts.AccountDisabled, 2) // not twice an hour
+	server.password = "another"
+	write(t, c, "another")
+	touch(t, c, 12)
+	try(g, "", 3) // a new secret
+	if states := g.States(); len(states) != 1 || states[0].Stop != nil {
 		t.Errorf("states %+v", states)
 	}
-	later := time.Now().Add(time.Minute)
-	if err := os.Chtimes(c.PasswordFile, later, later); err != nil {
-		t.Fatal(err)
-	}
-	if err := use(g, func(Secret) error { sent++; return nil }); err != nil || sent != 2 {
-		t.Errorf("touched: %v, sent %d times, want twice", err, sent)
-	}
-	if states := g.States(); states[0].Stop != nil {
-		t.Errorf("still stopped: %+v", states[0].Stop)
-	}
+	write(t, c, planted)
+	touch(t, c, 13)
+	try(g, facts.AccountDisabled, 3) // the old one again
 	content, err := os.ReadFile(stateFile)
 	if err != nil || strings.Contains(string(content)+log.String(), planted) {
 		t.Errorf("the secret is in the state or in the log: %v\n%s\n%s", err, content, log)
 	}
+}
+
+// TestEntriesOfOneAccountCountTogether names one account in several ways: it is refused once.
+func TestEntriesOfOneAccountCountTogether(t *testing.T) {
+	g, _ := guardOn(t, "")
+	server := &accountServer{password: "right"}
+	for i, username := range []string{"reader@contoso.com", `CONTOSO\reader`, "READER@Contoso.com", `contoso.com\Reader`} {
+		c := testCredential(t, "wrong")
+		c.Name, c.Username = fmt.Sprint("entry", i), username
+		if err := g.Use(t.Context(), c, "dc01.contoso.com", server.logon); kindOf(t, err) != facts.CredentialRefused {
+			t.Error(err)
+		}
+	}
+	right := testCredential(t, "right")
+	for range 3 { // an entry with the right secret is used, and does not bring the wrong one back
+		if err := g.Use(t.Context(), right, "dc01.contoso.com", server.logon); err != nil {
+			t.Error(err)
+		}
+		wrong := testCredential(t, "wrong")
+		if err := g.Use(t.Context(), wrong, "dc01.contoso.com", server.logon); err == nil {
+			t.Error("the wrong secret works")
+		}
+	}
+	if wrong := slices.Index(server.sent[1:], "wrong"); wrong >= 0 || len(server.sent) != 4 {
+		t.Errorf("sent %q, want the wrong one once and the right one three times", server.sent)
+	}
+}
+
+// TestMendedAccountIsUsedByAllItsEntries disables an account that several entries have used, mends it, and
+// touches their files.
+func TestMendedAccountIsUsedByAllItsEntries(t *testing.T) {
+	g, _ := guardOn(t, filepath.Join(t.TempDir(), "state.json"))
+	server := &accountServer{password: planted}
+	entries := []*site.Credential{testCredential(t, planted), testCredential(t, planted), testCredential(t, planted)}
+	all := func(want facts.ControllerProblem) {
+		t.Helper()
+		for i, c := range entries {
+			c.Name = fmt.Sprint("entry", i)
+			err := g.Use(t.Context(), c, "dc01.contoso.com", server.logon)
+			if want == "" && err != nil || want != "" && kindOf(t, err) != want {
+				t.Errorf("%s: %v, want %q", c.Name, err, want)
+			}
+		}
+	}
+	all("")
+	server.password, server.sent = "", nil
+	all(facts.AccountDisabled)
+	all(facts.AccountDisabled)
+	if len(server.sent) != 1 {
+		t.Errorf("the disabled account was tried %d times, want once", len(server.sent))
+	}
+	server.password = planted
+	all(facts.AccountDisabled)
+	for _, c := range entries {
+		touch(t, c, 1)
+	}
+	all("")
 }
 
 func TestOtherFailuresStopNothing(t *testing.T) {
@@ -161,7 +255,7 @@ func TestLogonWaitsForItsTurnInBoundedTime(t *testing.T) {
 	<-began
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if kind := kindOf(t, g.Use(ctx, c, "dc01.contoso.com", func(Secret) error { return nil })); kind != facts.ControllerSilent {
+	if kind := kindOf(t, g.Use(ctx, c, "dc01.contoso.com", func(Secret) error { return nil })); kind != facts.Delayed {
 		t.Error(kind)
 	}
 	close(release)
@@ -201,7 +295,7 @@ func FuzzKeytab(f *testing.F) {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, s, err := readSecret(&site.Credential{KeytabFile: file})
+		_, _, s, err := readSecret(&site.Credential{KeytabFile: file})
 		if err == nil && (s.Keytab == nil || len(s.Keytab.Entries) == 0) {
 			t.Error("a keytab without keys was taken")
 		}

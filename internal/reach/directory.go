@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -21,7 +22,7 @@ import (
 
 const (
 	// maxControllers and maxControllerAddresses bound what one look at a directory asks.
-	maxControllers         = 16
+	maxControllers         = 64
 	maxControllerAddresses = 4
 	// sessionKept is how long a connection is held that nobody uses.
 	sessionKept = 15 * time.Minute
@@ -31,11 +32,12 @@ const (
 	publicKeyServices = "CN=Public Key Services,CN=Services,"
 )
 
-// Directories reads what domain controllers publish, once for all probes of a round, over one held
-// connection for each controller.
+// Directories reads what domain controllers publish, over one held connection for each controller. Probes
+// share looks: at a whole directory those of one round, at a controller also those of other sites.
 type Directories struct {
-	guard  *Guard
-	rounds *rounds[*facts.Directory]
+	guard       *Guard
+	rounds      *rounds[*facts.Directory]
+	controllers *rounds[facts.Controller]
 
 	mu   sync.Mutex
 	held map[string]*heldSession
@@ -46,15 +48,19 @@ type heldSession struct {
 	turn    chan struct{}
 	session *session // nil while there is none
 	used    time.Time
+	backoff backoff
 }
 
 // NewDirectories returns a reader of directories; Close ends it.
 func NewDirectories(g *Guard) *Directories {
-	return &Directories{guard: g, rounds: newRounds[*facts.Directory](), held: map[string]*heldSession{}}
+	d := &Directories{guard: g, rounds: newRounds[*facts.Directory](), controllers: newRounds[facts.Controller](), held: map[string]*heldSession{}}
+	d.controllers.inTurn = true
+	return d
 }
 
 // Close ends what is under way and all held connections.
 func (d *Directories) Close() {
+	d.controllers.close()
 	d.rounds.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -77,11 +83,12 @@ func (d *Directories) Read(ctx context.Context, w Way, domains phone.Domains, ac
 		out := &facts.Directory{Names: names}
 		var services []phone.Service
 		out.Domain, services = domains.FindControllers(find)
-		services = services[:min(len(services), maxControllers)]
+		out.LeftOut = max(0, len(services)-maxControllers)
+		services = services[:len(services)-out.LeftOut]
 		out.Controllers = make([]facts.Controller, len(services))
 		Parallel(len(services), func(i int) {
 			c := &controller{way: w, host: services[i].Target, port: services[i].Port, access: access, guard: d.guard}
-			out.Controllers[i] = d.readController(ctx, c, find(c.host, phone.A).Addresses)
+			out.Controllers[i] = d.controller(ctx, c, names, find(c.host, phone.A).Addresses, due)
 		})
 		return out
 	})
@@ -126,22 +133,50 @@ func (d *Directories) dropIdle(now time.Time) {
 	}
 }
 
-func (d *Directories) readController(ctx context.Context, c *controller, addresses []netip.Addr) facts.Controller {
-	out := facts.Controller{Host: c.host, Bind: string(c.access.Bind)}
-	if out.Bind == "" {
-		out.Bind = string(site.BindAnonymous)
-	}
-	if len(addresses) == 0 {
+// controller reads one controller, or shares the look of another site that leads to it by the same addresses.
+func (d *Directories) controller(ctx context.Context, c *controller, names *facts.Names, addresses []netip.Addr, due time.Time) facts.Controller {
+	out := facts.Controller{Host: c.host, Bind: string(cmp.Or(c.access.Bind, site.BindAnonymous))}
+	credential := c.access.Credential
+	switch {
+	case len(addresses) == 0 && !settled(names, c.host):
+		out.Problem, out.Detail = facts.AddressUnknown, "no resolver answers "+c.host
+		return out
+	case len(addresses) == 0:
 		out.Problem, out.Detail = facts.NoAddress, c.host+" has no address"
 		return out
+	case credential != nil && !credential.Allows(c.host):
+		out.Problem = facts.CredentialUnusable
+		out.Detail = fmt.Sprintf("credential %s may not be sent to %s: its allowed_hosts do not name it", credential.Name, c.host)
+		return out
 	}
-	// Sites with other resolvers that lead to the same controller share its connection.
-	h := d.place(fmt.Sprint(c.way.ConnectTo, c.host, c.port, addresses, accessKey(c.access)))
+	addresses = slices.SortedFunc(slices.Values(addresses), netip.Addr.Compare)
+	key := fmt.Sprint(c.way.ConnectTo, c.host, c.port, addresses, accessKey(c.access))
+	found, err := d.controllers.get(ctx, key, due, remaining(ctx)*9/10, func(ctx context.Context) facts.Controller {
+		return d.readController(ctx, c, key, addresses, out)
+	})
+	if err != nil {
+		out.Problem, out.Detail = facts.Delayed, "another probe of "+c.host+" took all the time"
+		return out
+	}
+	return found
+}
+
+// settled tells whether some resolver said that a name has an address or has none.
+func settled(names *facts.Names, host string) bool {
+	return slices.ContainsFunc(names.Walks, func(w facts.Walk) bool {
+		return slices.ContainsFunc(w.Lookups, func(l facts.Lookup) bool {
+			return l.Name == host && l.Type == phone.A && l.Outcome.Settled()
+		})
+	})
+}
+
+func (d *Directories) readController(ctx context.Context, c *controller, key string, addresses []netip.Addr, out facts.Controller) facts.Controller {
+	h := d.place(key)
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	case <-ctx.Done():
-		out.Problem, out.Detail = facts.ControllerSilent, "another probe of this controller took all the time"
+		out.Problem, out.Detail = facts.Delayed, "the connection to "+c.host+" is being closed"
 		return out
 	}
 	err := c.greetAsPhone(ctx, addresses)
@@ -192,31 +227,41 @@ func (c *controller) onlyOurs(err error) error {
 }
 
 // useSession reads over the held connection, and over a new one when there is none or it turns out to be
-// dead: controllers end connections that are idle for long.
+// dead: controllers end connections that are idle for long, and firewalls forget them.
 func (d *Directories) useSession(ctx context.Context, c *controller, h *heldSession, addresses []netip.Addr, out *facts.Controller) error {
-	reused := h.session != nil
-	for {
-		if h.session == nil {
-			s, err := c.open(ctx, addresses)
-			if err != nil {
-				return err
-			}
-			h.session = s
-		}
-		s := h.session
-		out.Address, out.RootDSE = s.address, s.rootDSE
-		err := s.readPublished(ctx, c, out)
-		var p *Problem
-		if err == nil || !errors.As(err, &p) || p.Kind == facts.SearchFailed {
+	if h.session != nil {
+		const share = 3 // a dead connection must leave time for a new one
+		short, cancel := context.WithTimeout(ctx, remaining(ctx)/share)
+		defer cancel()
+		if err := h.read(short, c, out); h.session != nil || ctx.Err() != nil {
 			return err
 		}
+	}
+	if err := h.backoff.rests(time.Now()); err != nil {
+		return err
+	}
+	s, err := c.open(ctx, addresses)
+	if err == nil {
+		h.session = s
+		err = h.read(ctx, c, out)
+	}
+	if c.access.Credential != nil {
+		h.backoff.note(time.Now(), err)
+	}
+	return err
+}
+
+// read reads what the controller publishes; a connection that cannot be used any more is closed.
+func (h *heldSession) read(ctx context.Context, c *controller, out *facts.Controller) error {
+	s := h.session
+	out.Address, out.RootDSE = s.address, s.rootDSE
+	err := s.readPublished(ctx, c, out)
+	var p *Problem
+	if errors.As(err, &p) && p.Kind != facts.SearchFailed {
 		s.close()
 		h.session = nil
-		if !reused || p.Kind == facts.SearchTooLarge || ctx.Err() != nil {
-			return err
-		}
-		reused = false
 	}
+	return err
 }
 
 // readPublished searches the configuration as a phone does: by category, from its root on.
@@ -281,10 +326,10 @@ func (s *session) readPasswordExpiry(ctx context.Context, c *controller, out *fa
 	if errors.As(err, &p) && p.Kind != facts.SearchFailed {
 		return err
 	}
-	if err == nil && len(entries) == 1 {
+	if err == nil && len(entries) == 1 { // a controller of another domain does not know the account
 		out.PasswordExpires = fileTime(entries[0].GetAttributeValue(expiry))
+		c.guard.PasswordExpires(c.access.Credential.Name, out.PasswordExpires)
 	}
-	c.guard.PasswordExpires(c.access.Credential.Name, out.PasswordExpires)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (w Way) withKerberos(ctx context.Context, kdc netip.Addr, username, directo
 	}
 	defer c.Destroy()
 	if err := c.Login(); err != nil {
-		return relay.explain(err)
+		return relay.explainLogin(err)
 	}
 	if err := use(c); err != nil {
 		return relay.explain(err)
@@ -67,13 +68,12 @@ func kerberosConfig(realm, kdc string) (*config.Config, error) {
 	if strings.ContainsAny(realm, " \t\r\n{}=") || realm == "" {
 		return nil, errors.New("not a realm's name")
 	}
-	const encryption = "aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96 rc4-hmac"
+	const encryption = "aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96"
 	return config.NewFromString(fmt.Sprintf(`[libdefaults]
 default_realm = %[1]s
 dns_lookup_kdc = false
 dns_lookup_realm = false
 udp_preference_limit = 1
-allow_weak_crypto = true
 default_tkt_enctypes = %[3]s
 default_tgs_enctypes = %[3]s
 permitted_enctypes = %[3]s
@@ -151,12 +151,18 @@ func relayOne(ctx context.Context, w Way, conn net.Conn, kdc string) error {
 	if err != nil {
 		return err
 	}
+	if err := vetKDCMessage(answer[headLength:]); err != nil {
+		return err
+	}
 	_, err = conn.Write(answer)
 	return err
 }
 
+// headLength is that of the length before a message.
+const headLength = 4
+
 func readKDCMessage(r io.Reader) ([]byte, error) {
-	var head [4]byte
+	var head [headLength]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
@@ -176,7 +182,7 @@ var kdcErrors = [...]struct {
 	kind facts.ControllerProblem
 }{
 	{"KDC_ERR_PREAUTH_FAILED", facts.CredentialRefused},
-	{"KDC_ERR_C_PRINCIPAL_UNKNOWN", facts.CredentialRefused},
+	{"KDC_ERR_C_PRINCIPAL_UNKNOWN", facts.AccountUnknown},
 	{"client password/keytab incorrect", facts.CredentialRefused},
 	{"KDC_ERR_CLIENT_REVOKED", facts.AccountRevoked},
 	{"KDC_ERR_NAME_EXP", facts.AccountExpired},
@@ -185,24 +191,48 @@ var kdcErrors = [...]struct {
 	{"KDC_ERR_S_PRINCIPAL_UNKNOWN", facts.KerberosPrincipal},
 	{"matching key not found in keytab", facts.CredentialUnusable},
 	{"wrong Token ID", facts.KerberosRC4},
+	{"KDC_ERR_ETYPE_NOSUPP", facts.KerberosRC4},
+}
+
+// kdcTroubles are errors of a KDC that say nothing about the account. Any other, after a logon was sent,
+// counts as a refusal: it would come again, and be counted, at each try.
+var kdcTroubles = [...]string{
+	"KRB_AP_ERR_SKEW", "KDC_ERR_SVC_UNAVAILABLE", "KRB_ERR_GENERIC", "KDC_ERR_ETYPE_NOSUPP", "KDC_ERR_WRONG_REALM",
+	"KDC_ERR_S_PRINCIPAL_UNKNOWN", "KRB_ERR_RESPONSE_TOO_BIG",
+}
+
+// explainLogin turns an error of the first exchange with a KDC into a problem.
+func (r *kdcRelay) explainLogin(err error) error {
+	p := r.explain(err)
+	text := err.Error()
+	told := strings.Contains(text, "KRB Error: (")
+	trouble := slices.ContainsFunc(kdcTroubles[:], func(t string) bool { return strings.Contains(text, t) })
+	if p.Kind == facts.KerberosUnavailable && told && !trouble {
+		p.Kind = facts.CredentialRefused
+	}
+	return p
 }
 
 // explain turns an error of the library into a problem.
-func (r *kdcRelay) explain(err error) error {
+func (r *kdcRelay) explain(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
+		return p
+	}
+	last := r.close()
+	if errors.As(last, &p) {
 		return p
 	}
 	text := err.Error()
 	for _, e := range kdcErrors {
 		if strings.Contains(text, e.text) {
-			return problem(e.kind, "Kerberos: %s", text)
+			return problem(e.kind, "Kerberos: %s", printable(text))
 		}
 	}
-	if last := r.close(); last != nil {
+	if last != nil {
 		return problem(facts.KerberosUnavailable, "the KDC on port %s: %v", kdcPort, last)
 	}
-	return problem(facts.KerberosUnavailable, "Kerberos: %s", text)
+	return problem(facts.KerberosUnavailable, "Kerberos: %s", printable(text))
 }
 
 // remaining is how long a context still goes on; at least a moment, since zero means for ever to go-ldap.

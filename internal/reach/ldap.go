@@ -30,9 +30,11 @@ const (
 	ldapsPort = 636
 	// maxLDAPMessage bounds one message of a server; go-ldap takes 2 GiB by itself.
 	maxLDAPMessage = 4 << 20
-	// maxEntries and maxEntryBytes bound the result of one search.
-	maxEntries    = 1000
-	maxEntryBytes = 16 << 20
+	// maxEntries and maxAnswer bound the result of one search, maxAnswer in bytes on the wire.
+	maxEntries = 1000
+	maxAnswer  = 16 << 20
+	// longestLogon bounds one logon, so that a controller that hangs does not keep the account from the others.
+	longestLogon = 5 * time.Second
 )
 
 var boundLDAP = sync.OnceFunc(func() { ber.MaxPacketLengthBytes = maxLDAPMessage })
@@ -45,14 +47,21 @@ type session struct {
 	rootDSE facts.RootDSE
 }
 
-// notedConn remembers what ended reading: go-ldap keeps only a text of it.
+// notedConn remembers what ended reading, since go-ldap keeps only a text of it, and reads no more than it
+// was granted.
 type notedConn struct {
 	net.Conn
-	last atomic.Pointer[error]
+	last    atomic.Pointer[error]
+	granted atomic.Int64
 }
+
+var errTooMuch = errors.New("more bytes than the answer may have")
 
 func (c *notedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if c.granted.Add(-int64(n)) < 0 {
+		n, err = 0, errTooMuch
+	}
 	if err != nil {
 		c.last.Store(&err)
 	}
@@ -102,6 +111,7 @@ func (c *controller) connect(ctx context.Context, a netip.Addr, roots []*x509.Ce
 		return nil, dialProblem(address, err)
 	}
 	noted := &notedConn{Conn: raw}
+	noted.granted.Store(maxAnswer) // for TLS and the logon
 	s := &session{noted: noted, address: address}
 	if c.access.Bind == site.BindLDAPS {
 		secured := tls.Client(noted, controllerTLS(c.host, roots))
@@ -159,6 +169,9 @@ func (c *controller) begin(ctx context.Context, s *session, roots []*x509.Certif
 		if err := s.startTLS(controllerTLS(c.host, roots)); err != nil {
 			return err
 		}
+		if err := s.readRootDSE(ctx); err != nil { // what was said before TLS could be anybody's word
+			return err
+		}
 	}
 	if err := c.logon(ctx, s); err != nil {
 		return err
@@ -171,6 +184,8 @@ func (c *controller) logon(ctx context.Context, s *session) error {
 		return nil // LDAP begins anonymous (RFC 4513 section 5.1)
 	}
 	return c.guard.Use(ctx, c.access.Credential, c.host, func(secret Secret) error {
+		ctx, cancel := context.WithTimeout(ctx, longestLogon)
+		defer cancel()
 		s.conn.SetTimeout(remaining(ctx))
 		if c.access.Bind != site.BindKerberos {
 			return s.bindProblem(s.conn.Bind(c.access.Credential.Username, secret.Password))
@@ -246,6 +261,8 @@ func (s *session) networkProblem(err error) *Problem {
 		cause = *last
 	}
 	switch {
+	case errors.Is(cause, errTooMuch):
+		return problem(facts.SearchTooLarge, "%s: it sent more than %d MiB for one answer", s.address, maxAnswer>>20)
 	case cause != nil && TimedOut(cause), strings.Contains(err.Error(), "timed out"), TimedOut(err):
 		return problem(facts.ControllerSilent, "%s: no answer in time", s.address)
 	case errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET):
@@ -272,6 +289,12 @@ func printable(text string) string {
 	return text
 }
 
+// cleanName tells whether a distinguished name can be a label value and a line of text.
+func cleanName(dn string) bool {
+	const longest = 256
+	return len(dn) <= longest && printable(dn) == dn
+}
+
 func (s *session) readRootDSE(ctx context.Context) error {
 	entries, err := s.search(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)",
 		"configurationNamingContext", "defaultNamingContext", "dnsHostName", "supportedSASLMechanisms")
@@ -288,8 +311,8 @@ func (s *session) readRootDSE(ctx context.Context) error {
 		DNSHostName:     e.GetAttributeValue("dnsHostName"),
 		Mechanisms:      e.GetAttributeValues("supportedSASLMechanisms"),
 	}
-	if s.rootDSE.ConfigurationNC == "" {
-		return problem(facts.ControllerMalformed, "%s: its rootDSE names no configurationNamingContext: it is no domain controller", s.address)
+	if dn, err := ldap.ParseDN(s.rootDSE.ConfigurationNC); err != nil || len(dn.RDNs) < 2 || !cleanName(s.rootDSE.ConfigurationNC) {
+		return problem(facts.ControllerMalformed, "%s: its rootDSE names no usable configurationNamingContext: it is no domain controller", s.address)
 	}
 	return nil
 }
@@ -305,18 +328,17 @@ func (s *session) search(ctx context.Context, base string, scope int, filter str
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.conn.SetTimeout(remaining(ctx))
+	s.noted.granted.Store(maxAnswer)
 	request := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, attributes, nil)
 	results := s.conn.SearchAsync(ctx, request, 0)
 	var out []*ldap.Entry
-	count, size := 0, 0
+	count := 0
 	for results.Next() {
 		if e := results.Entry(); e != nil { // else a referral to another naming context
 			out = append(out, e)
-			size += sizeOf(e)
 		}
-		if count++; count > maxEntries || size > maxEntryBytes {
-			return nil, problem(facts.SearchTooLarge, "%s: the search below %q gave more than %d entries or %d MiB",
-				s.address, base, maxEntries, maxEntryBytes>>20)
+		if count++; count > maxEntries {
+			return nil, problem(facts.SearchTooLarge, "%s: the search below %q gave more than %d entries", s.address, base, maxEntries)
 		}
 	}
 	err := results.Err()
@@ -329,16 +351,6 @@ func (s *session) search(ctx context.Context, base string, scope int, filter str
 		return nil, s.networkProblem(errors.New("the connection ended"))
 	}
 	return out, nil
-}
-
-func sizeOf(e *ldap.Entry) int {
-	size := 0
-	for _, a := range e.Attributes {
-		for _, v := range a.ByteValues {
-			size += len(v)
-		}
-	}
-	return size
 }
 
 func (s *session) searchProblem(err error) error {

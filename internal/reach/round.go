@@ -14,6 +14,9 @@ const roundKept = 5 * time.Second
 
 // rounds makes a look once for all probes that need the same one at the same time.
 type rounds[T any] struct {
+	// inTurn makes looks with one key follow each other; all who wait share the next.
+	inTurn bool
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	mu     sync.Mutex
@@ -22,7 +25,7 @@ type rounds[T any] struct {
 }
 
 type look[T any] struct {
-	started time.Time
+	started time.Time // zero while it waits for its turn
 	done    chan struct{}
 	// result and panic are set when done is closed.
 	result T
@@ -74,12 +77,22 @@ func (r *rounds[T]) begin(key string, due time.Time, budget time.Duration, find 
 	if r.ctx.Err() != nil {
 		return nil
 	}
-	if l := r.looks[key]; l != nil && !l.started.Before(due) {
-		return l
+	before := r.looks[key]
+	if before != nil && (before.started.IsZero() || !before.started.Before(due)) {
+		return before // one that has not started yet starts after due
 	}
-	l := &look[T]{started: time.Now(), done: make(chan struct{})}
+	l := &look[T]{done: make(chan struct{})}
 	r.looks[key] = l
+	if before == nil || !r.inTurn {
+		l.started = time.Now()
+	}
 	r.wg.Go(func() {
+		if r.inTurn && before != nil {
+			<-before.done
+			r.mu.Lock()
+			l.started = time.Now()
+			r.mu.Unlock()
+		}
 		ctx, cancel := context.WithTimeout(r.ctx, budget)
 		defer cancel()
 		l.panic = caught(func() { l.result = find(ctx) })

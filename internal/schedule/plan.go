@@ -149,6 +149,19 @@ func phonesSamples(cfg *site.Config) []metric.Sample {
 	return out
 }
 
+// Credentials tells the names of those with which some probe may log on.
+func (p *Plan) Credentials() map[string]bool {
+	out := map[string]bool{}
+	for _, j := range p.Jobs {
+		for _, c := range []*site.Credential{j.Target.Directory.Credential, j.Target.Certsrv.Credential} {
+			if c != nil {
+				out[c.Name] = true
+			}
+		}
+	}
+	return out
+}
+
 // Find returns what is planned for a site, for one network and one collector if they are named.
 func (p *Plan) Find(siteName, network, collector string) []*Planned {
 	var out []*Planned

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// maxEvents and maxRoots bound what is kept of a forest.
-	maxEvents = 200
-	maxRoots  = 1000
+	// maxEvents and maxRoots bound what is kept of a forest, maxForests how many are kept.
+	maxEvents  = 200
+	maxRoots   = 1000
+	maxForests = 100
 )
 
 // Change is what happened to a published root.
@@ -46,6 +47,9 @@ func (f *File) ObserveRoots(forest string, now time.Time, patience time.Duration
 	err := f.Update(func(d *Data) bool {
 		r := d.Roots[forest]
 		first := r == nil
+		if first && len(d.Roots) >= maxForests {
+			return false
+		}
 		if first {
 			r = &Roots{Began: now, Seen: map[string]Root{}, Counts: map[Change]int{}}
 			if d.Roots == nil {
@@ -53,7 +57,8 @@ func (f *File) ObserveRoots(forest string, now time.Time, patience time.Duration
 			}
 			d.Roots[forest] = r
 		}
-		events = append(r.appear(now, published), r.vanish(now, patience)...)
+		look := &rootLook{Roots: r, now: now, patience: patience, published: published, lastSeen: f.lastSeen, forest: forest}
+		events = append(look.appear(), look.vanish()...)
 		if first {
 			events = nil
 		}
@@ -88,35 +93,51 @@ func (f *File) ChangeCounts(forest string) map[Change]int {
 	return out
 }
 
+// rootLook is one look at the roots of a forest.
+type rootLook struct {
+	*Roots
+	forest    string
+	now       time.Time
+	patience  time.Duration
+	published []Published
+	lastSeen  map[string]time.Time
+}
+
 // appear takes note of what is published, and tells of roots that were not.
-func (r *Roots) appear(now time.Time, published []Published) []Event {
+func (l *rootLook) appear() []Event {
 	var events []Event
-	for _, p := range published {
-		root, known := r.Seen[p.SHA256]
-		if !known && len(r.Seen) >= maxRoots {
+	for _, p := range l.published {
+		root, known := l.Seen[p.SHA256]
+		if !known && len(l.Seen) >= maxRoots {
 			continue
 		}
-		if !known || !root.Gone.IsZero() {
-			e := Event{Time: now, Change: Appeared, SHA256: p.SHA256, Subject: p.Subject}
-			if e.Before = r.stoodIn(p.Object, published); e.Before != "" {
+		// One that went a moment ago is still at a controller that somebody else looks at.
+		back := !root.Gone.IsZero() && l.now.Sub(root.Gone) >= l.patience
+		if !known || back {
+			e := Event{Time: l.now, Change: Appeared, SHA256: p.SHA256, Subject: p.Subject}
+			if e.Before = l.replace(p.Object); e.Before != "" {
 				e.Change = Replaced
 			}
 			events = append(events, e)
 		}
 		if !known {
-			root.FirstSeen = now
+			root.FirstSeen = l.now
 		}
-		root.Subject, root.Object, root.Gone, root.lastSeen = p.Subject, p.Object, time.Time{}, now
-		r.Seen[p.SHA256] = root
+		root.Subject, root.Object, root.Gone = p.Subject, p.Object, time.Time{}
+		l.Seen[p.SHA256] = root
+		l.lastSeen[l.forest+p.SHA256] = l.now
 	}
 	return events
 }
 
-// stoodIn returns the root that an object held until now and holds no more, empty when there is none.
-func (r *Roots) stoodIn(object string, published []Published) string {
-	for _, sum := range slices.Sorted(maps.Keys(r.Seen)) {
-		still := slices.ContainsFunc(published, func(p Published) bool { return p.SHA256 == sum })
-		if root := r.Seen[sum]; root.Object == object && root.Gone.IsZero() && !still {
+// replace returns the root that an object held until now and holds no more, which is gone by that; empty
+// when there is none.
+func (l *rootLook) replace(object string) string {
+	for _, sum := range slices.Sorted(maps.Keys(l.Seen)) {
+		still := slices.ContainsFunc(l.published, func(p Published) bool { return p.SHA256 == sum })
+		if root := l.Seen[sum]; root.Object == object && root.Gone.IsZero() && !still {
+			root.Gone = l.now
+			l.Seen[sum] = root
 			return sum
 		}
 	}
@@ -124,20 +145,19 @@ func (r *Roots) stoodIn(object string, published []Published) string {
 }
 
 // vanish tells of the roots that nobody has seen for long enough.
-func (r *Roots) vanish(now time.Time, patience time.Duration) []Event {
+func (l *rootLook) vanish() []Event {
 	var events []Event
-	for _, sum := range slices.Sorted(maps.Keys(r.Seen)) {
-		root := r.Seen[sum]
+	for _, sum := range slices.Sorted(maps.Keys(l.Seen)) {
+		root, seen := l.Seen[sum], l.lastSeen[l.forest+sum]
 		switch {
 		case !root.Gone.IsZero():
-			continue
-		case root.lastSeen.IsZero(): // not seen since the exporter started
-			root.lastSeen = now
-		case now.Sub(root.lastSeen) >= patience:
-			root.Gone = now
-			events = append(events, Event{Time: now, Change: Gone, SHA256: sum, Subject: root.Subject})
+		case seen.IsZero(): // not seen since the exporter started
+			l.lastSeen[l.forest+sum] = l.now
+		case l.now.Sub(seen) >= l.patience:
+			root.Gone = l.now
+			l.Seen[sum] = root
+			events = append(events, Event{Time: l.now, Change: Gone, SHA256: sum, Subject: root.Subject})
 		}
-		r.Seen[sum] = root
 	}
 	return events
 }

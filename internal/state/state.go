@@ -23,20 +23,20 @@ const (
 // Data is the content of the file.
 type Data struct {
 	Version int `json:"version"`
-	// Stops by the name of the credential.
-	Stops map[string]Stop `json:"stopped_credentials,omitempty"`
+	// Stops by account, as user@domain in lower case with the first label of the domain.
+	Stops map[string]Stop `json:"stopped_accounts,omitempty"`
 	// Roots by the forest's configuration naming context.
 	Roots map[string]*Roots `json:"roots,omitempty"`
 }
 
-// Stop says why a credential is not used any more.
+// Stop says why an account is not used any more.
 type Stop struct {
 	Since time.Time `json:"since"`
 	// Reason is the name of the reason for which it was refused, Detail what the server said.
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
-	// Secret tells secrets apart without holding one: a credential is used again when it changes.
-	Secret string `json:"secret"`
+	// Secrets are bcrypt digests of those that were refused: the account is used again with another.
+	Secrets []string `json:"secrets"`
 }
 
 // Roots is what is known of the roots that a forest publishes.
@@ -57,39 +57,68 @@ type Root struct {
 	FirstSeen time.Time `json:"first_seen"`
 	// Gone is when it was not published any more; zero while it is.
 	Gone time.Time `json:"gone,omitzero"`
-
-	lastSeen time.Time
 }
 
-// File is the state and where it is kept.
+// File is the state and where it is kept. Others may write the file too: it is read again when it changed.
 type File struct {
 	path string
 	mu   sync.Mutex
 	data Data
+	// read is how the file looked when data was read from it or written to it.
+	read os.FileInfo
+	// lastSeen by forest and root; it is not kept.
+	lastSeen map[string]time.Time
 }
 
 // Open reads the file; one that does not exist yet is begun. An empty path keeps the state in memory.
 func Open(path string) (*File, error) {
-	f := &File{path: path, data: Data{Version: version}}
+	f := &File{path: path, data: Data{Version: version}, lastSeen: map[string]time.Time{}}
 	if path == "" {
 		return f, nil
 	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return f, f.write() // tells at once when the folder cannot be written
 	}
+	return f, f.load()
+}
+
+// load reads the file.
+func (f *File) load() error {
+	file, err := os.Open(f.path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the state file cannot be opened: %w; name another with --state.file", path, err)
+		return fmt.Errorf("%s: the state file cannot be opened: %w; name another with --state.file", f.path, err)
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("%s: the state file cannot be read: %w; name another with --state.file", f.path, err)
+	}
 	content, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: the state file cannot be read: %w; name another with --state.file", path, err)
+		return fmt.Errorf("%s: the state file cannot be read: %w; name another with --state.file", f.path, err)
 	}
-	return f, f.parse(content)
+	f.read = info
+	return f.parse(content)
+}
+
+// refresh reads the file again when somebody else has written it. One that cannot be read any more changes
+// nothing that is known.
+func (f *File) refresh() {
+	if f.path == "" {
+		return
+	}
+	info, err := os.Stat(f.path)
+	if err != nil || f.read != nil && os.SameFile(info, f.read) && info.ModTime().Equal(f.read.ModTime()) {
+		return
+	}
+	known := f.data
+	if f.load() != nil {
+		f.data = known
+	}
 }
 
 func (f *File) parse(content []byte) error {
+	f.data = Data{}
 	var problem string
 	switch err := json.Unmarshal(content, &f.data); {
 	case len(content) > maxSize:
@@ -125,6 +154,7 @@ func (f *File) fill() {
 func (f *File) View(look func(*Data)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.refresh()
 	look(&f.data)
 }
 
@@ -132,6 +162,7 @@ func (f *File) View(look func(*Data)) {
 func (f *File) Update(change func(*Data) bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.refresh()
 	if !change(&f.data) || f.path == "" {
 		return nil
 	}
@@ -156,5 +187,6 @@ func (f *File) write() error {
 	if err != nil {
 		return fmt.Errorf("%s: the state file was not written: %w", f.path, errors.Join(err, os.Remove(temporary.Name())))
 	}
-	return nil
+	f.read, err = os.Stat(f.path)
+	return err
 }

@@ -26,7 +26,7 @@ func opened(t *testing.T, path string) *File {
 
 func TestStateOutlivesTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
-	stop := Stop{Since: monday, Reason: "credential_refused", Secret: "stamp"}
+	stop := Stop{Since: monday, Reason: "credential_refused", Secrets: []string{"digest"}}
 	err := opened(t, path).Update(func(d *Data) bool {
 		d.Stops = map[string]Stop{"reader": stop}
 		return true
@@ -55,6 +55,7 @@ func TestUnusableFileIsRefusedAndKept(t *testing.T) {
 		"{":                       "not the exporter's JSON",
 		`{"version": 9}`:          "of version 9, this exporter knows 1",
 		`[]`:                      "not the exporter's JSON",
+		`null`:                    "of version 0, this exporter knows 1",
 		`{"version": 1, "roots":`: "move it away to begin anew",
 	} {
 		path := filepath.Join(t.TempDir(), "state.json")
@@ -86,6 +87,34 @@ func TestFileWithHolesIsTaken(t *testing.T) {
 	}
 }
 
+// TestTwoProcessesKeepEachOthersStops shares a file, as the daemon and a probe by hand do.
+func TestTwoProcessesKeepEachOthersStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	daemon := opened(t, path)
+	probe := opened(t, path)
+	stop := func(f *File, name string) {
+		err := f.Update(func(d *Data) bool {
+			if d.Stops == nil {
+				d.Stops = map[string]Stop{}
+			}
+			d.Stops[name] = Stop{Since: monday}
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(probe, "one")
+	stop(daemon, "two")
+	for _, f := range []*File{daemon, probe, opened(t, path)} {
+		f.View(func(d *Data) {
+			if len(d.Stops) != 2 {
+				t.Errorf("%v, want both stops", d.Stops)
+			}
+		})
+	}
+}
+
 func TestUnwritableFolderIsToldAtOnce(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "none", "state.json"))
 	if err == nil || !strings.Contains(err.Error(), "give the exporter a folder it may write to") {
@@ -112,7 +141,7 @@ func TestRootsThroughARollOver(t *testing.T) {
 		{"renewed in its object", []Published{second}, []Event{replaced}},
 		{"seen again by somebody at another controller", []Published{first}, nil},
 		{"and not", []Published{second}, nil},
-		{"the old one is gone for long", []Published{second}, []Event{event(Gone, first)}},
+		{"which is seen for long by nobody", []Published{second}, []Event{event(Gone, first)}},
 		{"another one beside it", []Published{second, other}, []Event{event(Appeared, other)}},
 		{"emptied, perhaps", nil, nil},
 		{"emptied", nil, []Event{event(Gone, second), event(Gone, other)}},
