@@ -93,14 +93,14 @@ func collect(t *testing.T, conn *ldap.Conn, search *ldap.SearchRequest) (entries
 var errEndless = errors.New("endless")
 
 // askDirectory says in a few words what a client that logs on over TLS gets from a search.
-func askDirectory(t *testing.T, c *controller, search *ldap.SearchRequest) string {
+func askDirectory(t *testing.T, o *office, search *ldap.SearchRequest) string {
 	t.Helper()
-	conn, err := dialDC(t, c, "ldaps")
+	conn, err := dialDC(t, o.controller, "ldaps")
 	if err != nil {
 		return inWords(err)
 	}
 	defer conn.Close()
-	if err := conn.Bind(accountUPN, accountPassword); err != nil {
+	if err := conn.Bind(accountOf(o.index)+accountDomain, o.password); err != nil {
 		return inWords(err)
 	}
 	entries, _, err := collect(t, conn, search)
@@ -160,10 +160,10 @@ func inWords(err error) string {
 }
 
 func TestHealthyDirectory(t *testing.T) {
-	c := started(t, 1).offices[0].controller
+	o := started(t, 1).offices[0]
 	got := map[string]string{}
 	for what, search := range searches() {
-		got[what] = askDirectory(t, c, search)
+		got[what] = askDirectory(t, o, search)
 	}
 	want := map[string]string{
 		"certificates": "AIA ContosoCA, Certification Authorities ContosoCA, Public Key Services ContosoCA",
@@ -453,7 +453,8 @@ func searchRequest(base string, scope int64, filter *ber.Packet) *ber.Packet {
 
 // What is no LDAP ends the connection and nothing else.
 func TestNoLDAP(t *testing.T) {
-	c := started(t, 1).offices[0].controller
+	o := started(t, 1).offices[0]
+	c := o.controller
 	for _, bytes := range [][]byte{
 		[]byte("GET / HTTP/1.1\r\n\r\n"),
 		{0x30, 0xff},
@@ -486,7 +487,7 @@ func TestNoLDAP(t *testing.T) {
 			t.Errorf("% x: the connection stays", bytes)
 		}
 	}
-	if got := askDirectory(t, c, searches()["enrolment"]); got != "ca01.contoso.com" {
+	if got := askDirectory(t, o, searches()["enrolment"]); got != "ca01.contoso.com" {
 		t.Errorf("afterwards: %q", got)
 	}
 }

@@ -44,7 +44,7 @@ func look(t *testing.T, o *office) map[string]string {
 		note(server, func() string { return askTime(t, o.clocks[i]) })
 	}
 	for what, search := range searches() {
-		note("dc "+what, func() string { return askDirectory(t, o.controller, search) })
+		note("dc "+what, func() string { return askDirectory(t, o, search) })
 	}
 	note("certsrv", func() string { return askCertsrv(t, o.certsrv) })
 	wg.Wait()
