@@ -174,9 +174,9 @@ func TestFaults(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			l := started(t, 2)
-			here, there := l.offices[1], l.offices[0]
+			here, there := l.offices[0], l.offices[1]
 			healthy, elsewhere := look(t, here), look(t, there)
-			if err := l.Set("branch-002:" + f.Name); err != nil {
+			if err := l.Set("headquarters:" + f.Name); err != nil {
 				t.Fatal(err)
 			}
 			if d := differences(look(t, here), expected(healthy, all[f.Name])); d != "" {
