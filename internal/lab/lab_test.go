@@ -79,6 +79,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	o := l.offices[0]
 	for _, address := range []netip.AddrPort{
 		o.resolvers[inside1].address, o.controller.address, o.controller.secure, o.certsrv.address,
+		o.frontEnds[firstFrontEnd].address, o.proxy.address,
 	} {
 		conn, err := net.Dial("tcp", address.String())
 		if err != nil {
@@ -136,6 +137,9 @@ func TestSiteFile(t *testing.T) {
 		fmt.Sprintf(`          - "10.70.1.10:389:%s"`, o.controller.address),
 		fmt.Sprintf(`          - "10.70.1.10:636:%s"`, o.controller.secure),
 		fmt.Sprintf(`          - "10.70.1.15:80:%s"`, o.certsrv.address),
+		fmt.Sprintf(`          - "10.70.1.81:80:%s"`, o.frontEnds[firstFrontEnd].address),
+		fmt.Sprintf(`          - "10.70.1.83:80:%s"`, o.frontEnds[secondFrontEnd].address),
+		fmt.Sprintf(`          - "203.0.113.6:443:%s"`, o.proxy.address),
 		fmt.Sprintf(`          - "198.18.0.2:53:%s"`, o.resolvers[outside].address),
 		fmt.Sprintf(`          - "203.0.113.20:123:%s"`, o.clocks[outsideClock].address),
 	} {
