@@ -27,6 +27,8 @@ const proxyConf = `global
 defaults
 	mode http
 	log global
+	option dontlognull
+	option http-ignore-probes
 	option http-keep-alive
 	http-reuse never
 	timeout connect 5s

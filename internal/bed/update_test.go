@@ -192,6 +192,9 @@ func TestUpdateTLS(t *testing.T) {
 	has(t, speaks(t, b, ReverseProxy, "-verify_hostname", "ocsrp.fabrikam.com"), "Protocol version: TLSv1.3", "Verification: OK")
 	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1.2"), "Protocol version: TLSv1.2")
 	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1.1"), "alert protocol version")
+	has(t, page(t, b, outsideHandler), " 401 ")
+	// A handshake alone is no request.
+	asked(t, b, ReverseProxy, "GET /RequestHandlerExt/ucdevice.upx HTTP/1.1 401 -")
 	switched(t, b, ReverseProxy, Update{TLS10: true})
 	has(t, speaks(t, b, ReverseProxy, "-cipher", "AES128-SHA"), "Protocol version: TLSv1\n", "Verification: OK")
 	has(t, speaks(t, b, ReverseProxy, "-min_protocol", "TLSv1.2"), "alert protocol version")
