@@ -144,7 +144,7 @@ func (s *webServer) configure(name, rest string) error {
 }
 
 // requests reads what a web server was asked from its log, and leaves out
-// the questions of answersHTTP. A server that was never asked has no log.
+// the questions of answersHTTP.
 func (s *webServer) requests() ([]string, error) {
 	text, err := os.ReadFile(s.file("requests"))
 	if err != nil {

@@ -18,8 +18,8 @@ type proxyServer struct {
 
 // proxyConf is HAProxy's configuration: what it listens on, its certificate,
 // its TLS versions, what it publishes, where that is. A connection that
-// logged on by NTLM is its client's own. Apache's module always offers
-// Negotiate too, which IIS did not for the phones' virtual directories.
+// logged on by NTLM is its client's own. Apache's module offers Negotiate
+// too, which is left out here: the guide speaks of NTLM only.
 const proxyConf = `global
 	log stdout format raw local0
 	nbthread 1
