@@ -130,6 +130,7 @@ func TestSiteFile(t *testing.T) {
 		"  - name: branch-002",
 		"    smtp_domain: fabrikam.com",
 		"        resolvers: [10.70.1.5, 10.70.1.6]",
+		"        front_ends: [pool01.contoso.com, fe02.contoso.com]",
 		"        resolvers: [198.18.0.2]",
 		fmt.Sprintf(`          - "10.70.1.5:53:%s"`, o.resolvers[inside1].address),
 		fmt.Sprintf(`          - "10.70.1.6:53:%s"`, o.resolvers[inside2].address),

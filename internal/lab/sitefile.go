@@ -45,6 +45,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
     networks:
       internal:
         resolvers: [%s, %s]
+        front_ends: [pool01.contoso.com, fe02.contoso.com]
         directory: {credential: %s, bind: ldaps, roots: [%q]}
         connect_to:
           - "%s:53:%s"
