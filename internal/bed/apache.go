@@ -12,29 +12,29 @@ import (
 	"strings"
 )
 
-// webServer is the Apache that plays the CA's enrolment pages.
+// webServer is an Apache.
 type webServer struct {
 	*server
 }
 
-// apacheConf is Apache's configuration. Its own modules offer Negotiate and
-// NTLM as IIS does.
-const apacheConf = `ServerRoot %[1]s
+// apacheHead begins every configuration: directory, directory of the
+// modules, name of the server. Its own modules offer Negotiate and NTLM as
+// IIS does.
+const apacheHead = `ServerRoot %[1]s
 DefaultRuntimeDir %[1]s
 PidFile %[1]s/apache.pid
-ServerName ca01.contoso.com
-Listen %[2]s:80
-LoadModule mpm_event_module %[3]s/mod_mpm_event.so
-LoadModule authn_core_module %[3]s/mod_authn_core.so
-LoadModule authn_file_module %[3]s/mod_authn_file.so
-LoadModule authz_core_module %[3]s/mod_authz_core.so
-LoadModule authz_user_module %[3]s/mod_authz_user.so
-LoadModule auth_basic_module %[3]s/mod_auth_basic.so
-LoadModule auth_gssapi_module %[3]s/mod_auth_gssapi.so
-LoadModule alias_module %[3]s/mod_alias.so
-LoadModule mime_module %[3]s/mod_mime.so
-LoadModule rewrite_module %[3]s/mod_rewrite.so
-LoadModule setenvif_module %[3]s/mod_setenvif.so
+ServerName %[3]s
+LoadModule mpm_event_module %[2]s/mod_mpm_event.so
+LoadModule authn_core_module %[2]s/mod_authn_core.so
+LoadModule authn_file_module %[2]s/mod_authn_file.so
+LoadModule authz_core_module %[2]s/mod_authz_core.so
+LoadModule authz_user_module %[2]s/mod_authz_user.so
+LoadModule auth_basic_module %[2]s/mod_auth_basic.so
+LoadModule auth_gssapi_module %[2]s/mod_auth_gssapi.so
+LoadModule alias_module %[2]s/mod_alias.so
+LoadModule mime_module %[2]s/mod_mime.so
+LoadModule rewrite_module %[2]s/mod_rewrite.so
+LoadModule setenvif_module %[2]s/mod_setenvif.so
 TypesConfig /dev/null
 ErrorLog /dev/stderr
 LogFormat "%%r %%>s %%{scheme}e" plain
@@ -42,24 +42,22 @@ CustomLog %[1]s/requests plain
 SetEnvIf Authorization ^(\S+) scheme=$1
 DocumentRoot %[1]s/pages
 RewriteEngine On
-RewriteCond %%{QUERY_STRING} !^ReqID=CACert&Renewal=-1&Enc=b64$ [NC]
-RewriteRule ^/certsrv/ - [R=404]
-%[4]s<Location /certsrv/>
-%[5]s</Location>
 `
 
-// windowsLogon asks for a logon as IIS does.
-const windowsLogon = `AuthType GSSAPI
-AuthName certsrv
+// ntlmLogon asks for a logon by NTLM.
+const ntlmLogon = `AuthType GSSAPI
+AuthName bed
 GssapiConnectionBound On
-GssapiAllowedMech krb5
 GssapiAllowedMech ntlmssp
 Require valid-user
 `
 
+// windowsLogon asks for a logon as IIS does.
+const windowsLogon = ntlmLogon + "GssapiAllowedMech krb5\n"
+
 // basicLogon asks for a logon by Basic only.
 const basicLogon = `AuthType Basic
-AuthName certsrv
+AuthName bed
 AuthUserFile %s/users
 Require valid-user
 `
@@ -75,26 +73,47 @@ func apacheModules() string {
 	return ""
 }
 
-func (b *Bed) newWeb() *webServer {
-	s := &webServer{server: b.newServer(CA)}
+func (b *Bed) newWeb(host Host) *webServer {
+	s := &webServer{server: b.newServer(host)}
 	s.command = s.commandLine
-	s.ready = s.answers
+	s.ready = func(ctx context.Context) error { return b.answersHTTP(ctx, host, "http") }
 	return s
 }
 
-func (s *webServer) file(name string) string {
+// answersHTTP is one look whether a web server answers anything at all.
+func (b *Bed) answersHTTP(ctx context.Context, host Host, scheme string) error {
+	cmd := b.Command(ctx, Monitor, "curl", "-sSk", "-o", "/dev/null", "--noproxy", "*",
+		"--max-time", "2", scheme+"://"+address(host)+"/")
+	cmd.Env = append(os.Environ(), "OPENSSL_CONF="+b.openSSLConfig())
+	_, err := output(cmd)
+	return err
+}
+
+// file names a file of the server.
+func (s *server) file(name string) string {
 	return filepath.Join(s.dir, name)
 }
 
+// write writes files of the server: content by name.
+func (s *server) write(files map[string]string) error {
+	for name, text := range files {
+		if err := os.WriteFile(s.file(name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // commandLine runs Apache as nobody, for it serves nothing as root, with the
-// capabilities that its port and the bed's closed directory need. It is one
-// process, so that its port is closed when that has ended.
+// capabilities that its ports and the bed's closed directory need. It is one
+// process, so that its ports are closed when that has ended.
 func (s *webServer) commandLine() (env, argv []string) {
 	env = []string{
 		"KRB5_CONFIG=" + s.bed.KerberosConfig(),
 		"KRB5_KTNAME=" + s.file(keytabFile),
 		"KRB5RCACHENAME=none:",
 		"NTLM_USER_FILE=" + s.file("ntlm-users"),
+		"OPENSSL_CONF=" + s.bed.openSSLConfig(),
 	}
 	const capabilities = "+dac_override,+net_bind_service"
 	return env, []string{
@@ -104,68 +123,30 @@ func (s *webServer) commandLine() (env, argv []string) {
 	}
 }
 
-// answers is one look whether the server answers anything.
-func (s *webServer) answers(ctx context.Context) error {
-	_, err := s.bed.run(ctx, Monitor, "curl", "-sS", "-o", "/dev/null", "--noproxy", "*",
-		"--max-time", "2", "http://"+address(s.host)+"/")
-	return err
-}
-
-// first starts the server for the first time. The keytab is that of the
-// cached domain.
-func (s *webServer) first(ctx context.Context) error {
-	cached := string(s.bed.cached)
-	keytab, err := os.ReadFile(filepath.Join(cached, keytabFile))
-	if err != nil {
-		return err
-	}
-	root, err := readRoot(filepath.Join(cached, certificatesDir), rootFile)
-	if err != nil {
-		return err
-	}
+// prepare makes what every web server needs: its directory, a keytab file of
+// its own, which may be empty, and Probe's password in two formats.
+func (s *webServer) prepare(keytab string) error {
 	if err := os.MkdirAll(s.file("pages"), 0o700); err != nil {
 		return err
 	}
 	digest := sha1.Sum([]byte(ProbePassword)) //nolint:gosec // the password file's own format
-	files := map[string]string{
-		keytabFile:   string(keytab),
+	return s.write(map[string]string{
+		keytabFile:   keytab,
 		"ntlm-users": fmt.Sprintf("CONTOSO:%s:%s\n", Probe, ProbePassword),
 		"users":      fmt.Sprintf("%s:{SHA}%s\n", Probe, base64.StdEncoding.EncodeToString(digest[:])),
-	}
-	pages, err := certsrvPages(ctx, root)
-	if err != nil {
-		return err
-	}
-	for body, text := range pages {
-		files[body.page()] = text
-	}
-	for name, text := range files {
-		if err := os.WriteFile(s.file(name), []byte(text), 0o600); err != nil {
-			return err
-		}
-	}
-	return s.apply(ctx, Certsrv{})
+	})
 }
 
-// apply restarts the server with the given answer.
-func (s *webServer) apply(ctx context.Context, c Certsrv) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	redirect, location := c.directives(s.dir)
-	conf := fmt.Sprintf(apacheConf, s.dir, address(s.host), apacheModules(), redirect, location)
-	if err := os.WriteFile(s.file("apache.conf"), []byte(conf), 0o600); err != nil {
-		return err
-	}
-	s.kill()
-	return s.start(ctx)
+// configure writes the configuration: what comes after the head.
+func (s *webServer) configure(name, rest string) error {
+	head := fmt.Sprintf(apacheHead, s.dir, apacheModules(), name)
+	return s.write(map[string]string{"apache.conf": head + rest})
 }
 
-// Requests lists what the web server on ca01.contoso.com was asked, in
-// order: request line, status, and the scheme of the credentials or "-". A
-// request is listed just after its answer has been sent. Those for "/" are
-// left out: the bed asks for it itself.
-func (b *Bed) Requests() ([]string, error) {
-	text, err := os.ReadFile(b.web.file("requests"))
+// requests reads what a web server was asked from its log, and leaves out
+// the questions of answersHTTP.
+func (s *webServer) requests() ([]string, error) {
+	text, err := os.ReadFile(s.file("requests"))
 	if err != nil {
 		return nil, err
 	}

@@ -108,12 +108,12 @@ func TestCertsrv(t *testing.T) {
 	has(t, header, " 302 ", "Location: https://ca01.contoso.com"+CertsrvPath)
 }
 
-// ntlm gets CertsrvPath as Probe with NTLM, and returns status and body. It
-// is Samba's own client: curl's first NTLM message is too short for the server.
-func ntlm(t *testing.T, b *Bed, password string) string {
+// ntlm gets a page as Probe with NTLM, and returns status and body. It is
+// Samba's own client: curl's first NTLM message is too short for the server.
+func ntlm(t *testing.T, b *Bed, scheme string, host Host, path, password string) string {
 	t.Helper()
 	text, err := b.run(t.Context(), Monitor, "/usr/bin/python3", "testdata/ntlm.py",
-		address(CA), CertsrvPath, string(Probe), password)
+		scheme, address(host), path, string(Probe), password)
 	must(t, err)
 	return text
 }
@@ -133,8 +133,8 @@ func TestCertsrvAccess(t *testing.T) {
 	header, _ = fetch(t, b, "", "-u", string(Probe)+":"+ProbePassword)
 	has(t, header, " 200 ")
 	must(t, b.SetCertsrv(ctx, Certsrv{}))
-	has(t, ntlm(t, b, ProbePassword), "200", "-----BEGIN CERTIFICATE-----")
-	has(t, ntlm(t, b, "wrong"), "401")
+	has(t, ntlm(t, b, "http", CA, CertsrvPath, ProbePassword), "200", "-----BEGIN CERTIFICATE-----")
+	has(t, ntlm(t, b, "http", CA, CertsrvPath, "wrong"), "401")
 
 	request := "GET " + CertsrvPath + " HTTP/1.1 "
 	want := []string{"401 -", "401 -", "200 Basic", "401 NTLM", "200 NTLM", "401 NTLM", "401 NTLM"}

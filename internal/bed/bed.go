@@ -18,9 +18,10 @@ import (
 // Host is one machine of the bed.
 type Host string
 
-// The machines of the bed. Monitor stands on both segments; Pool, Edge and
-// ReverseProxy are addresses without a server behind them, and so is DC2
-// until AddSecondDC.
+// The machines of the bed. Monitor stands on both segments; Edge is an
+// address without a server behind it, and so is DC2 until AddSecondDC. Pool
+// and FrontEnd2 are the pool's two front ends; WebOutside is what
+// ReverseProxy publishes.
 const (
 	Monitor      Host = "monitor"
 	DC           Host = "dc01"
@@ -34,6 +35,8 @@ const (
 	Pool         Host = "pool01"
 	Edge         Host = "edge"
 	ReverseProxy Host = "rp"
+	FrontEnd2    Host = "fe02"
+	WebOutside   Host = "web-out"
 )
 
 const (
@@ -60,7 +63,9 @@ type Bed struct {
 	cached  domain
 	dc      *dcServer
 	dc2     *dcServer
-	web     *webServer
+	web     *certsrvServer
+	updates map[Host]*updateServer
+	proxy   *proxyServer
 	bind    map[Host]*bindServer
 	chrony  map[Host]*chronyServer
 	close   func() error
@@ -71,8 +76,8 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "chronyc", "chronyd", "cp", "curl", "dig", "ip", "ldbmodify", "ldbsearch",
-		"named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
+		"apache2", "chronyc", "chronyd", "cp", "curl", "dig", "haproxy", "ip", "ldbmodify",
+		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
 			missing = append(missing, "program "+tool)
@@ -132,7 +137,8 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	}
 	b.close = sync.OnceValue(b.shutdown)
 	b.dc, b.dc2 = b.newDC(DC), b.newDC(DC2)
-	b.web = b.newWeb()
+	b.web = &certsrvServer{b.newWeb(CA)}
+	b.updates, b.proxy = b.newUpdates(), b.newProxy()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	if err := b.bringUp(ctx); err != nil {
@@ -157,16 +163,23 @@ func (b *Bed) bringUp(ctx context.Context) error {
 	if err := b.makeNetwork(ctx); err != nil {
 		return err
 	}
-	if err := b.writeKerberosConfig(); err != nil {
+	if err := errors.Join(b.writeKerberosConfig(), b.writeOpenSSLConfig()); err != nil {
 		return err
 	}
 	var err error
 	if b.cached, err = provisioned(ctx); err != nil {
 		return err
 	}
+	if err := makeImages(); err != nil {
+		return err
+	}
 	steps := []func() error{
 		func() error { return b.startDC(ctx) },
 		func() error { return b.web.first(ctx) },
+		func() error { return b.proxy.first(ctx) },
+	}
+	for _, s := range b.updates {
+		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.bind {
 		steps = append(steps, func() error { return s.first(ctx) })
@@ -214,7 +227,10 @@ func (b *Bed) shutdown() error {
 
 // servers lists every host that runs a server.
 func (b *Bed) servers() []*server {
-	list := []*server{b.dc.server, b.dc2.server, b.web.server}
+	list := []*server{b.dc.server, b.dc2.server, b.web.server, b.proxy.server}
+	for _, s := range b.updates {
+		list = append(list, s.server)
+	}
 	for _, s := range b.bind {
 		list = append(list, s.server)
 	}

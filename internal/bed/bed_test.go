@@ -85,6 +85,7 @@ func TestRecords(t *testing.T) {
 		{"_ntp._udp.fabrikam.com", "SRV", "NOERROR", "0 0 123 ntp01.contoso.com."},
 		{"time.windows.com", "A", "NOERROR", "192.168.7.20"},
 		{"pool01.contoso.com", "A", "NOERROR", "192.168.7.81"},
+		{"fe02.contoso.com", "A", "NOERROR", "192.168.7.83"},
 		{"ucupdates-r2.contoso.com", "A", "NOERROR", "192.168.7.81"},
 		{"ntp01.contoso.com", "A", "NOERROR", "192.168.7.20"},
 		{"dc01.contoso.com", "A", "NOERROR", "192.168.7.10"},
@@ -118,10 +119,10 @@ func TestRecords(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	b := started(t)
-	for _, host := range []Host{Pool, Edge, ReverseProxy} {
-		_, err := b.Get(t.Context(), Monitor, "http://"+address(host)+"/")
+	for _, closed := range []string{address(Edge), address(ReverseProxy), address(Pool) + ":5061"} {
+		_, err := b.Get(t.Context(), Monitor, "http://"+closed+"/")
 		if err == nil || !strings.Contains(err.Error(), "Couldn't connect") {
-			t.Errorf("%s: a closed port gives %v", host, err)
+			t.Errorf("%s: a closed port gives %v", closed, err)
 		}
 	}
 	for host, other := range map[Host]Host{DNSInside: DNSOutside, DNSOutside: DNSInside} {

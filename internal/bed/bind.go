@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,10 +34,6 @@ func (b *Bed) newBind() map[Host]*bindServer {
 		servers[host] = s
 	}
 	return servers
-}
-
-func (s *bindServer) file(name string) string {
-	return filepath.Join(s.dir, name)
 }
 
 // dnsServer finds the BIND of a host.

@@ -54,11 +54,12 @@ func newAuthority() (*authority, error) {
 	return &authority{root: root, key: key}, err
 }
 
-// issue signs a server certificate and returns it in PEM.
-func (a *authority) issue(name string, key *rsa.PrivateKey, algorithm x509.SignatureAlgorithm) ([]byte, error) {
+// issue signs a server certificate for names, the first of which is its
+// subject, and returns it in PEM.
+func (a *authority) issue(names []string, key *rsa.PrivateKey, algorithm x509.SignatureAlgorithm) ([]byte, error) {
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		Subject:            pkix.Name{CommonName: name},
-		DNSNames:           []string{name},
+		Subject:            pkix.Name{CommonName: names[0]},
+		DNSNames:           names,
 		NotBefore:          a.root.NotBefore,
 		NotAfter:           a.root.NotAfter,
 		SignatureAlgorithm: algorithm,
@@ -84,8 +85,20 @@ func keyFile(host Host) string {
 	return string(host) + ".key"
 }
 
-// makeCertificates writes the roots and the domain controllers' keys and
-// certificates to dir.
+// certificateNames lists the names in a host's certificate. A phone that was
+// never signed in asks both front ends for updates by the name ucupdates-r2.
+func certificateNames(host Host) []string {
+	switch host {
+	case Pool, FrontEnd2:
+		return []string{fullName(host), "ucupdates-r2." + adZone}
+	case ReverseProxy:
+		return []string{proxyName}
+	}
+	return []string{fullName(host)}
+}
+
+// makeCertificates writes the roots and the servers' keys and certificates
+// to dir.
 func makeCertificates(dir string) error {
 	issuer, err := newAuthority()
 	if err != nil {
@@ -99,13 +112,13 @@ func makeCertificates(dir string) error {
 		rootFile:  inPEM("CERTIFICATE", issuer.root.Raw),
 		otherFile: inPEM("CERTIFICATE", other.root.Raw),
 	}
-	for _, host := range []Host{DC, DC2} {
+	for _, host := range []Host{DC, DC2, Pool, FrontEnd2, ReverseProxy} {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return err
 		}
-		old, errOld := issuer.issue(fullName(host), key, x509.SHA1WithRSA)
-		modern, errModern := issuer.issue(fullName(host), key, x509.SHA256WithRSA)
+		old, errOld := issuer.issue(certificateNames(host), key, x509.SHA1WithRSA)
+		modern, errModern := issuer.issue(certificateNames(host), key, x509.SHA256WithRSA)
 		if err := errors.Join(errOld, errModern); err != nil {
 			return err
 		}
@@ -137,7 +150,7 @@ func readRoot(dir, name string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// RootFile is the PEM file of the root that signed the domain controllers'
+// RootFile is the PEM file of the root that signed all servers'
 // certificates and which the directory publishes by default: RSA, 2048 bits,
 // signed by itself with SHA-1.
 func (b *Bed) RootFile() string {

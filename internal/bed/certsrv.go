@@ -5,9 +5,24 @@ package bed
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
+
+// certsrvServer is the Apache that plays the CA's enrolment pages.
+type certsrvServer struct {
+	*webServer
+}
+
+// certsrvConf goes on after apacheHead: address, redirect, access and body.
+const certsrvConf = `Listen %s:80
+RewriteCond %%{QUERY_STRING} !^ReqID=CACert&Renewal=-1&Enc=b64$ [NC]
+RewriteRule ^/certsrv/ - [R=404]
+%s<Location /certsrv/>
+%s</Location>
+`
 
 // CertsrvPath is where the CA's enrolment pages serve its chain, as the
 // phone asks for it.
@@ -100,8 +115,54 @@ func (c Certsrv) directives(dir string) (redirect, location string) {
 	return fmt.Sprintf("Alias /certsrv/certnew.p7b %s/%s\n", dir, c.Body.page()), location
 }
 
+// first starts the server for the first time. The keytab is that of the
+// cached domain.
+func (s *certsrvServer) first(ctx context.Context) error {
+	cached := string(s.bed.cached)
+	keytab, err := os.ReadFile(filepath.Join(cached, keytabFile))
+	if err != nil {
+		return err
+	}
+	root, err := readRoot(filepath.Join(cached, certificatesDir), rootFile)
+	if err != nil {
+		return err
+	}
+	if err := s.prepare(string(keytab)); err != nil {
+		return err
+	}
+	pages, err := certsrvPages(ctx, root)
+	if err != nil {
+		return err
+	}
+	files := make(map[string]string)
+	for body, text := range pages {
+		files[body.page()] = text
+	}
+	if err := s.write(files); err != nil {
+		return err
+	}
+	return s.apply(ctx, Certsrv{})
+}
+
+// apply restarts the server with the given answer.
+func (s *certsrvServer) apply(ctx context.Context, c Certsrv) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	redirect, location := c.directives(s.dir)
+	if err := s.configure(fullName(CA), fmt.Sprintf(certsrvConf, address(CA), redirect, location)); err != nil {
+		return err
+	}
+	s.kill()
+	return s.start(ctx)
+}
+
 // SetCertsrv lets the web server on ca01.contoso.com answer in this way; a
 // zero Certsrv heals it, also after Pause and Kill.
 func (b *Bed) SetCertsrv(ctx context.Context, c Certsrv) error {
 	return b.web.apply(ctx, c)
+}
+
+// Requests is RequestsTo(CA).
+func (b *Bed) Requests() ([]string, error) {
+	return b.RequestsTo(CA)
 }

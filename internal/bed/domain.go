@@ -24,7 +24,7 @@ const (
 
 // contentVersion is raised when the content of a fresh domain changes by
 // other means than its provisioning and its LDIF.
-const contentVersion = "1"
+const contentVersion = "2"
 
 // What a domain's directory holds of the bed's own.
 const (
@@ -87,6 +87,15 @@ func (d domain) exportKeytab(ctx context.Context, conf string, account Account, 
 	return err
 }
 
+// cacheDir is where this user's beds keep what takes long to make.
+func cacheDir() string {
+	parent, err := os.UserCacheDir()
+	if err != nil {
+		parent = os.TempDir()
+	}
+	return filepath.Join(parent, "cx700-bed")
+}
+
 // provisioned returns a fresh domain, and makes it when this user has none
 // of this Samba version and content yet.
 func provisioned(ctx context.Context) (domain, error) {
@@ -94,11 +103,7 @@ func provisioned(ctx context.Context) (domain, error) {
 	if err != nil {
 		return "", err
 	}
-	parent, err := os.UserCacheDir()
-	if err != nil {
-		parent = os.TempDir()
-	}
-	parent = filepath.Join(parent, "cx700-bed")
+	parent := cacheDir()
 	content := contentVersion + version + strings.Join(provisioning, "\n") + accountsLDIF() + publishedLDIF(nil)
 	key := sha256.Sum256([]byte(content))
 	kept := filepath.Join(parent, fmt.Sprintf("domain-%x", key[:8]))

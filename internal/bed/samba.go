@@ -16,6 +16,7 @@ import (
 // adRecords are the company's records in the domain's zone.
 var adRecords = []struct{ name, data string }{
 	{"pool01", insideNet + "81"},
+	{"fe02", insideNet + "83"},
 	{"ucupdates-r2", insideNet + "81"},
 	{"ntp01", insideNet + "20"},
 	{"ca01", insideNet + "15"},

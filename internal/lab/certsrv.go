@@ -2,11 +2,7 @@ package lab
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"sync"
-	"time"
 )
 
 // certsrvPath and certsrvQuery are what a phone asks the CA's web pages for (guide, its trace of a sign-in).
@@ -25,36 +21,7 @@ const (
 	certsrvMovesToTLS
 )
 
-// certsrv is the web server of the CA: certificate enrolment pages that ask for a logon, as IIS does.
-type certsrv struct {
-	address netip.AddrPort
-	server  *http.Server
-	wg      sync.WaitGroup
-}
-
-func startCertsrv(current func() certsrvMode) (*certsrv, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	handler := func(w http.ResponseWriter, r *http.Request) { current().answer(w, r) }
-	c := &certsrv{
-		address: l.Addr().(*net.TCPAddr).AddrPort(),
-		server:  &http.Server{Handler: http.HandlerFunc(handler), ReadHeaderTimeout: time.Minute},
-	}
-	// A fault is to show with the next request, so no connection outlives one.
-	c.server.SetKeepAlivesEnabled(false)
-	// It ends by close; an earlier end shows as a server that does not answer.
-	c.wg.Go(func() { _ = c.server.Serve(l) })
-	return c, nil
-}
-
-func (c *certsrv) close() error {
-	err := c.server.Close()
-	c.wg.Wait()
-	return err
-}
-
+// answer serves certificate enrolment pages that ask for a logon, as IIS does.
 func (m certsrvMode) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "Microsoft-IIS/6.0")
 	if m == certsrvMovesToTLS {

@@ -3,7 +3,6 @@ package lab
 import (
 	"encoding/pem"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,30 +10,17 @@ import (
 )
 
 // fetch asks a certsrv without a logon, and follows no redirection.
-func fetch(t *testing.T, c *certsrv, path string) (*http.Response, string) {
+func fetch(t *testing.T, c *webServer, path string) (*http.Response, string) {
 	t.Helper()
-	transport := &http.Transport{ResponseHeaderTimeout: ldapPatience}
-	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.address.String()+path, nil)
-	if err != nil {
-		t.Error(err)
-		return &http.Response{}, ""
-	}
-	answer, err := transport.RoundTrip(r)
-	if err != nil {
-		t.Error(err)
-		return &http.Response{}, ""
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	answer, body, err := request(t, c, http.MethodGet, "http", path)
 	if err != nil {
 		t.Error(err)
 	}
-	return answer, string(body)
+	return answer, body
 }
 
 // askCertsrv says in a few words what a client gets.
-func askCertsrv(t *testing.T, c *certsrv) string {
+func askCertsrv(t *testing.T, c *webServer) string {
 	t.Helper()
 	answer, _ := fetch(t, c, certsrvPath+"?"+certsrvQuery)
 	switch answer.StatusCode {

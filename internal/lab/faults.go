@@ -40,7 +40,7 @@ func Faults() []Fault {
 }
 
 func faultTable() []fault {
-	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults())
+	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), updateFaults(), firmwareFaults())
 }
 
 func nameFaults() []fault {

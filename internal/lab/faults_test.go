@@ -14,7 +14,7 @@ import (
 // questions are those in which the faults show.
 func questions() [][2]string {
 	return [][2]string{
-		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName},
+		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName}, {"A", frontEndName},
 		{"SRV", sipInternalSRV}, {"SRV", sipExternalSRV}, {"SRV", ntpSRV},
 		{"A", dhcpDomain}, {"A", controllerName}, {"SRV", controllerSRV}, {"A", caName},
 		{"A", "made-up.contoso.com."}, {"SRV", "made-up.contoso.com."}, {"A", "made-up.fabrikam.com."},
@@ -47,6 +47,12 @@ func look(t *testing.T, o *office) map[string]string {
 		note("dc "+what, func() string { return askDirectory(t, o, search) })
 	}
 	note("certsrv", func() string { return askCertsrv(t, o.certsrv) })
+	for server, w := range map[string]*webServer{"pool01": o.frontEnds[firstFrontEnd], "fe02": o.frontEnds[secondFrontEnd]} {
+		note("update "+server, func() string { return askUpdate(t, w, "http", "/RequestHandler/ucdevice.upx") })
+		note("image "+server, func() string { return askImage(t, w, "http", "/DeviceUpdateFiles_Int/"+imagePath) })
+	}
+	note("update outside", func() string { return askUpdate(t, o.proxy, "https", "/RequestHandlerExt/ucdevice.upx") })
+	note("image outside", func() string { return askImage(t, o.proxy, "https", "/DeviceUpdateFiles_Ext/"+imagePath) })
 	wg.Wait()
 	return seen
 }
@@ -118,7 +124,30 @@ func effects() map[string]map[string]string {
 		"certsrv_anonymous": {"certsrv": "200 application/x-pkcs7-certificates"},
 		"certsrv_https":     {"certsrv": "302 https://ca01.contoso.com/certsrv/certnew.p7b?ReqID=CACert&Renewal=-1&Enc=b64"},
 		"ca_name_dropped":   both("A "+caName, "NXDOMAIN"),
+
+		"update_500":               frontEndsSay("update ", "500"),
+		"update_blank_urls":        frontEndsSay("update ", "200 text/xml: 1 file, base none, external none"),
+		"update_other_version":     merged(frontEndsSay("update ", "200 text/xml: "+offered(otherVersion)), frontEndsSay("image ", "404")),
+		"update_front_end_differs": {"update fe02": "200 text/xml: " + offered(otherVersion), "image fe02": "404"},
+		"update_entity_bomb":       frontEndsSay("update ", "200 text/xml: entities"),
+		"update_redirect_circle":   frontEndsSay("update ", "302 /RequestHandler/ucdevice.upx"),
+		"update_html":              frontEndsSay("update ", "200 text/html"),
+		"update_down": merged(both("A "+poolName, "192.0.2.13"), both("A "+frontEndName, "192.0.2.13"),
+			both("A "+updateName, "192.0.2.13")),
+		"update_anonymous_outside":  {"update outside": "200 text/xml: " + offered(offeredVersion), "image outside": "200, 65536 of 65536 bytes"},
+		"update_403_outside":        {"update outside": "403", "image outside": "403"},
+		"update_404_outside":        {"update outside": "404", "image outside": "404"},
+		"update_half_published":     {"image outside": "404"},
+		"firmware_missing":          frontEndsSay("image ", "404"),
+		"firmware_cut":              frontEndsSay("image ", "200, 21845 of 21845 bytes"),
+		"firmware_cut_wrong_length": frontEndsSay("image ", "200, 21845 of 65536 bytes"),
+		"firmware_slow":             frontEndsSay("image ", "200, slow"),
 	}
+}
+
+// frontEndsSay is what both front ends say to one of the two questions.
+func frontEndsSay(question, now string) map[string]string {
+	return map[string]string{question + "pool01": now, question + "fe02": now}
 }
 
 // manyCertificates is what ad_ca_many makes of the three containers: AIA and the one of NTAuth stay as they are.

@@ -1,13 +1,14 @@
 // Package lab plays the guide's company on loopback: Contoso's resolvers and time servers, inside and
-// outside, its domain controller and its CA's web pages, speaking real protocols on real sockets, with
-// faults to set and heal while it runs. It is for demonstrations and fast tests; it is no proof that
-// real servers behave like it.
+// outside, its domain controller, its CA's web pages, and the update service of its pool, also behind the
+// reverse proxy, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
+// for demonstrations and fast tests; it is no proof that real servers behave like it.
 package lab
 
 import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 	"sync/atomic"
 )
 
-// MaxSites is how many sites a lab may have; each takes eleven sockets.
+// MaxSites is how many sites a lab may have; each takes fourteen sockets.
 const MaxSites = 1000
 
 // Lab is a running company.
@@ -38,7 +39,9 @@ type office struct {
 	resolvers  [resolvers]*resolver
 	clocks     [clocks]*clock
 	controller *controller
-	certsrv    *certsrv
+	certsrv    *webServer
+	frontEnds  [frontEnds]*webServer
+	proxy      *webServer
 
 	// passwordFile holds the password of the exporter's account; passwords counts those it has had before.
 	password     string
@@ -51,11 +54,13 @@ func Start(n int) (*Lab, error) {
 	if n < 1 || n > MaxSites {
 		return nil, fmt.Errorf("a lab with %d sites: write 1 to %d", n, MaxSites)
 	}
-	certificate, err := tls.X509KeyPair(controllerCertificate, controllerKey)
-	if err != nil {
+	ofController, errController := tls.X509KeyPair(controllerCertificate, controllerKey)
+	ofProxy, errProxy := tls.X509KeyPair(proxyCertificate, proxyKey)
+	if err := errors.Join(errController, errProxy); err != nil {
 		return nil, err
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	controllerConfig := &tls.Config{Certificates: []tls.Certificate{ofController}}
+	proxyConfig := &tls.Config{Certificates: []tls.Certificate{ofProxy}}
 	folder, err := os.MkdirTemp("", "cx700-lab-")
 	if err != nil {
 		return nil, err
@@ -71,14 +76,14 @@ func Start(n int) (*Lab, error) {
 		}
 		o.passwordFile = filepath.Join(folder, o.name+".password")
 		l.offices = append(l.offices, o)
-		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(config)); err != nil {
+		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(controllerConfig, proxyConfig)); err != nil {
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
 	return l, nil
 }
 
-func (o *office) start(config *tls.Config) (err error) {
+func (o *office) start(controllerConfig, proxyConfig *tls.Config) (err error) {
 	for i := range o.resolvers {
 		if o.resolvers[i], err = startResolver(func() *resolverState { return &o.state.Load().resolvers[i] }); err != nil {
 			return err
@@ -89,10 +94,20 @@ func (o *office) start(config *tls.Config) (err error) {
 			return err
 		}
 	}
-	if o.controller, err = startController(config, func() *directoryState { return &o.state.Load().directory }); err != nil {
+	if o.controller, err = startController(controllerConfig, func() *directoryState { return &o.state.Load().directory }); err != nil {
 		return err
 	}
-	o.certsrv, err = startCertsrv(func() certsrvMode { return o.state.Load().certsrv })
+	o.certsrv, err = startWeb(nil, func(w http.ResponseWriter, r *http.Request) { o.state.Load().certsrv.answer(w, r) })
+	if err != nil {
+		return err
+	}
+	for i := range o.frontEnds {
+		o.frontEnds[i], err = startWeb(nil, func(w http.ResponseWriter, r *http.Request) { o.state.Load().updates[i].answer(w, r) })
+		if err != nil {
+			return err
+		}
+	}
+	o.proxy, err = startWeb(proxyConfig, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
 	return err
 }
 
@@ -123,8 +138,10 @@ func (o *office) close() error {
 	if o.controller != nil {
 		errs = append(errs, o.controller.close())
 	}
-	if o.certsrv != nil {
-		errs = append(errs, o.certsrv.close())
+	for _, w := range append(o.frontEnds[:], o.certsrv, o.proxy) {
+		if w != nil {
+			errs = append(errs, w.close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -79,6 +79,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	o := l.offices[0]
 	for _, address := range []netip.AddrPort{
 		o.resolvers[inside1].address, o.controller.address, o.controller.secure, o.certsrv.address,
+		o.frontEnds[firstFrontEnd].address, o.proxy.address,
 	} {
 		conn, err := net.Dial("tcp", address.String())
 		if err != nil {
@@ -129,6 +130,7 @@ func TestSiteFile(t *testing.T) {
 		"  - name: branch-002",
 		"    smtp_domain: fabrikam.com",
 		"        resolvers: [10.70.1.5, 10.70.1.6]",
+		"        front_ends: [pool01.contoso.com, fe02.contoso.com]",
 		"        resolvers: [198.18.0.2]",
 		fmt.Sprintf(`          - "10.70.1.5:53:%s"`, o.resolvers[inside1].address),
 		fmt.Sprintf(`          - "10.70.1.6:53:%s"`, o.resolvers[inside2].address),
@@ -136,6 +138,9 @@ func TestSiteFile(t *testing.T) {
 		fmt.Sprintf(`          - "10.70.1.10:389:%s"`, o.controller.address),
 		fmt.Sprintf(`          - "10.70.1.10:636:%s"`, o.controller.secure),
 		fmt.Sprintf(`          - "10.70.1.15:80:%s"`, o.certsrv.address),
+		fmt.Sprintf(`          - "10.70.1.81:80:%s"`, o.frontEnds[firstFrontEnd].address),
+		fmt.Sprintf(`          - "10.70.1.83:80:%s"`, o.frontEnds[secondFrontEnd].address),
+		fmt.Sprintf(`          - "203.0.113.6:443:%s"`, o.proxy.address),
 		fmt.Sprintf(`          - "198.18.0.2:53:%s"`, o.resolvers[outside].address),
 		fmt.Sprintf(`          - "203.0.113.20:123:%s"`, o.clocks[outsideClock].address),
 	} {

@@ -15,6 +15,10 @@ var (
 	controllerCertificate []byte
 	//go:embed pki/dc01.key
 	controllerKey []byte
+	//go:embed pki/ocsrp.pem
+	proxyCertificate []byte
+	//go:embed pki/ocsrp.key
+	proxyKey []byte
 	// caChain is the CA's certificate as certsrv hands it out: PKCS#7 in base64.
 	//go:embed pki/certnew.p7b
 	caChain string

@@ -45,6 +45,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
     networks:
       internal:
         resolvers: [%s, %s]
+        front_ends: [pool01.contoso.com, fe02.contoso.com]
         directory: {credential: %s, bind: ldaps, roots: [%q]}
         connect_to:
           - "%s:53:%s"
@@ -53,21 +54,26 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:389:%s"
           - "%s:636:%s"
           - "%s:80:%s"
+          - "%s:80:%s"
+          - "%s:80:%s"
           - "::127.0.0.1:9"
 `, o.name, first, second, first, second, o.name, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
 		insideAddress(o.index, 20), o.clocks[insideClock].address,
 		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,
-		insideAddress(o.index, 15), o.certsrv.address)
+		insideAddress(o.index, 15), o.certsrv.address,
+		insideAddress(o.index, 81), o.frontEnds[firstFrontEnd].address,
+		insideAddress(o.index, 83), o.frontEnds[secondFrontEnd].address)
 	fmt.Fprintf(b, `      external:
         resolvers: [%s]
         reverse_proxy: ocsrp.fabrikam.com
         connect_to:
           - "%s:53:%s"
           - "%s:123:%s"
+          - "%s:443:%s"
           - "::127.0.0.1:9"
 `, outsideResolver(o.index), outsideResolver(o.index), o.resolvers[outside].address,
-		outsideAddress(20), o.clocks[outsideClock].address)
+		outsideAddress(20), o.clocks[outsideClock].address, outsideAddress(6), o.proxy.address)
 }
 
 // perByte is how many sites share the byte before the one that tells them apart.

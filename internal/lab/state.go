@@ -22,6 +22,13 @@ const (
 	clocks
 )
 
+// The front ends of a site's pool.
+const (
+	firstFrontEnd = iota
+	secondFrontEnd
+	frontEnds
+)
+
 // The names of the guide's company.
 const (
 	sipName          = "sip.fabrikam.com."
@@ -32,6 +39,7 @@ const (
 	reverseProxyName = "ocsrp.fabrikam.com."
 	updateName       = "ucupdates-r2.contoso.com."
 	poolName         = "pool01.contoso.com."
+	frontEndName     = "fe02.contoso.com."
 	ntpName          = "ntp01.contoso.com."
 	controllerName   = "dc01.contoso.com."
 	controllerSRV    = "_ldap._tcp.dc._msdcs.contoso.com."
@@ -54,6 +62,8 @@ type state struct {
 	clocks    [clocks]clockState
 	directory directoryState
 	certsrv   certsrvMode
+	updates   [frontEnds]updateState
+	proxy     updateState
 }
 
 type resolverMode int
@@ -93,12 +103,12 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{directory: healthyDirectory(site)}
+	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),
 			srv(sipInternalSRV, sipTLSPort, poolName), srv(ntpSRV, ntpPort, ntpName),
-			a(poolName, at(81)), a(updateName, at(81)), a(ntpName, at(20)), a(windowsTimeName, at(20)),
+			a(poolName, at(81)), a(frontEndName, at(83)), a(updateName, at(81)), a(ntpName, at(20)), a(windowsTimeName, at(20)),
 			a(dhcpDomain, at(10)), a(controllerName, at(10)), srv(controllerSRV, ldapPort, controllerName), a(caName, at(15)),
 		)
 	}

@@ -1,7 +1,7 @@
 // Command pki makes the certificates of the lab, which are checked in beside it so that a lab starts
 // without making keys. Run "go generate ./internal/lab" to make all of them anew.
 //
-// Nothing here is secret. dc01.key is public with the rest, so no certificate of this CA proves anything:
+// Nothing here is secret. The servers' keys are public with the rest, so no certificate of this CA proves anything:
 // never trust ContosoCA outside the lab. Its own key is thrown away, so that nothing more can be signed.
 package main
 
@@ -50,6 +50,10 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
+	proxy, proxyKey, err := server("ocsrp.fabrikam.com", root, rootKey)
+	if err != nil {
+		return err
+	}
 	chain, err := certificatesOnly(root.Raw)
 	if err != nil {
 		return err
@@ -58,7 +62,9 @@ func run(folder string) error {
 		"root.cer":    root.Raw,
 		"other.cer":   other.Raw,
 		"dc01.pem":    armoured("CERTIFICATE", controller.Raw),
-		"dc01.key":    append([]byte("A key of the lab, public and no secret.\n"), armoured("PRIVATE KEY", controllerKey)...),
+		"dc01.key":    publicKey(controllerKey),
+		"ocsrp.pem":   armoured("CERTIFICATE", proxy.Raw),
+		"ocsrp.key":   publicKey(proxyKey),
 		"certnew.p7b": bytes.ReplaceAll(armoured("CERTIFICATE", chain), []byte("\n"), []byte("\r\n")),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
@@ -156,6 +162,11 @@ func certificatesOnly(certificates []byte) ([]byte, error) {
 		Type:    asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2},
 		Content: asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: signed},
 	})
+}
+
+// publicKey is a server's private key, which is no secret.
+func publicKey(pkcs8 []byte) []byte {
+	return append([]byte("A key of the lab, public and no secret.\n"), armoured("PRIVATE KEY", pkcs8)...)
 }
 
 func armoured(label string, der []byte) []byte {

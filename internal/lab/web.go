@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// webServer is a web server, with or without TLS.
+type webServer struct {
+	address netip.AddrPort
+	server  *http.Server
+	wg      sync.WaitGroup
+}
+
+// startWeb serves over TLS when there is a config.
+func startWeb(config *tls.Config, handler http.HandlerFunc) (*webServer, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	w := &webServer{
+		address: l.Addr().(*net.TCPAddr).AddrPort(),
+		server:  &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute},
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	// A fault is to show with the next request, so no connection outlives one.
+	w.server.SetKeepAlivesEnabled(false)
+	// It ends by close; an earlier end shows as a server that does not answer.
+	w.wg.Go(func() { _ = w.server.Serve(l) })
+	return w, nil
+}
+
+func (w *webServer) close() error {
+	err := w.server.Close()
+	w.wg.Wait()
+	return err
+}
