@@ -212,7 +212,7 @@ func judgeNoCA(t *Target, d *facts.Directory, found findings) {
 }
 
 func asksForLogon(a *facts.CertsrvAnswer) bool {
-	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersLogon(a)
+	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersLogon(a.WebAnswer)
 }
 
 // hostReason says what is to be said of one CA, nil when all is well.
@@ -259,9 +259,9 @@ func logonReason(l *facts.CertsrvLogon) (r *Reason, seen string) {
 // answerReason says what is to be said of an answer to somebody who did not log on.
 func answerReason(a *facts.CertsrvAnswer) *Reason {
 	switch {
-	case a.Problem == facts.CertsrvUnreachable:
+	case a.Problem == facts.WebUnreachable:
 		return reasonCertsrvUnreachable
-	case a.Problem == facts.CertsrvSilent:
+	case a.Problem == facts.WebSilent:
 		return reasonCertsrvSilent
 	case a.Problem != "":
 		return reasonCertsrvMalformed

@@ -132,7 +132,7 @@ type updateReader struct {
 type element struct {
 	name   string
 	number int
-	text   strings.Builder
+	text   []byte
 }
 
 func (r *updateReader) take(token xml.Token) error {
@@ -143,19 +143,20 @@ func (r *updateReader) take(token xml.Token) error {
 		return r.begin(t)
 	case xml.CharData:
 		if n := len(r.open); n > 0 {
-			if r.open[n-1].text.Len()+len(t) > maxUpdateText {
+			last := &r.open[n-1]
+			if len(last.text)+len(t) > maxUpdateText {
 				return fmt.Errorf("more than %d bytes in one element", maxUpdateText)
 			}
-			r.open[n-1].text.Write(t)
+			last.text = append(last.text, t...)
 		}
 	case xml.EndElement:
-		last := &r.open[len(r.open)-1]
+		last := r.open[len(r.open)-1]
 		r.open = r.open[:len(r.open)-1]
 		around := 0
 		if len(r.open) > 0 {
 			around = r.open[len(r.open)-1].number
 		}
-		return r.value(last.name, last.text.String(), around)
+		return r.value(last.name, string(last.text), around)
 	}
 	return nil
 }

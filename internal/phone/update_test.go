@@ -162,6 +162,7 @@ func TestParseUpdateResponse(t *testing.T) {
 		{"values that are none", `<R><NumOfFiles>-1</NumOfFiles><CurrentTime>noon</CurrentTime><ServerVersion>é</ServerVersion></R>`,
 			&UpdateResponse{NumOfFiles: -1, ServerVersion: "é"}},
 		{"in Latin-1", "<R><ServerVersion>\xe9</ServerVersion></R>", &UpdateResponse{NumOfFiles: -1, ServerVersion: "é"}},
+		{"text around elements", "<R>a<B>b<C>c</C>d</B>e<ServerVersion>4.0</ServerVersion>f</R>", &UpdateResponse{NumOfFiles: -1, ServerVersion: "4.0"}},
 		{"a zone", `<R><NumOfFiles>0</NumOfFiles><CurrentTime>2009-06-04T08:22:03+02:00</CurrentTime></R>`,
 			&UpdateResponse{CurrentTime: bare.CurrentTime}},
 	} {

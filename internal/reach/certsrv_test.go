@@ -290,7 +290,7 @@ func TestMayLogOn(t *testing.T) {
 		{[]string{"NTLM"}, true, true},
 		{[]string{"Basic"}, true, false},
 	} {
-		a := &CertsrvAccess{Anonymous: &facts.CertsrvAnswer{Schemes: c.schemes},
+		a := &CertsrvAccess{Anonymous: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Schemes: c.schemes}},
 			Certsrv: site.Certsrv{Credential: &site.Credential{}, NTLMOverHTTP: c.ntlm}}
 		if got := a.May(); got != c.want {
 			t.Errorf("%v, ntlm_over_http %v: %v, want %v", c.schemes, c.ntlm, got, c.want)
@@ -305,7 +305,8 @@ func TestKeepForgetsWhatIsOld(t *testing.T) {
 	c := NewCertsrv(nil)
 	now := time.Now()
 	for i := range 100 {
-		c.keep(fmt.Sprint(i), "reader", facts.CertsrvLogon{At: now.Add(time.Duration(i) * forgotten / 10)})
+		at := facts.Logon{At: now.Add(time.Duration(i) * forgotten / 10)}
+		c.keep(fmt.Sprint(i), heldLogon[*facts.CertsrvAnswer]{Logon: at, credential: "reader"})
 	}
 	if len(c.held) > 10 {
 		t.Errorf("held %d logons of ten days, want those of one", len(c.held))
@@ -320,7 +321,7 @@ func TestCAsTakeTurns(t *testing.T) {
 	probe := func(ca, credential string) {
 		if _, held := c.kept(ca, credential, now); !held {
 			logons[ca]++
-			c.keep(ca, credential, facts.CertsrvLogon{At: now})
+			c.keep(ca, heldLogon[*facts.CertsrvAnswer]{Logon: facts.Logon{At: now}, credential: credential})
 		}
 	}
 	const hours, minutesBetween = 12, 5
