@@ -20,6 +20,8 @@ const (
 	WebTLSFailed WebProblem = "tls_failed"
 	// WebUntrusted: the certificate leads to no root that we trust, or has another name.
 	WebUntrusted WebProblem = "tls_untrusted"
+	// WebNoLogon: our own logon came to nothing.
+	WebNoLogon WebProblem = "no_logon"
 	// WebMalformed: what answers speaks no HTTP, or closes the connection.
 	WebMalformed WebProblem = "malformed"
 )

@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -109,7 +110,13 @@ func (l *webLogons[T]) keep(key string, h heldLogon[T]) {
 // must have asked for a logon before, so that the library never meets one that takes the request as it is.
 func ntlm(by http.RoundTripper, request *http.Request, username string, s Secret, at netip.AddrPort, out *facts.Logon,
 	ask func(http.RoundTripper) facts.WebAnswer,
-) error {
+) (err error) {
+	defer func() {
+		// The library's parser was not made for hostile bytes.
+		if p := recover(); p != nil {
+			err = problem(facts.BindFailed, "%s: the answers to the logon are malformed: %s", at, printable(fmt.Sprint(p)))
+		}
+	}()
 	out.Scheme = schemeNTLM
 	request.SetBasicAuth(username, s.Password)
 	leg := &ntlmLegs{by: by}
