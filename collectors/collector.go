@@ -45,7 +45,9 @@ type Collector struct {
 }
 
 // All lists the collectors in the order in which a phone meets what they watch.
-func All() []*Collector { return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Update()} }
+func All() []*Collector {
+	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Update(), Firmware(), FirmwareDownload()}
+}
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
 type Target struct {
@@ -170,6 +172,16 @@ func (e *Env) Directory(ctx context.Context) (*facts.Directory, error) {
 		names, nameView{names}.find, e.Due, e.Target.Timeout)
 }
 
+// updateAccess is how the target's servers for updates are asked.
+func (e *Env) updateAccess() reach.UpdateAccess {
+	t := e.Target
+	out := reach.UpdateAccess{Way: t.Way, External: t.Network == site.External, Update: t.Update}
+	for _, f := range t.Firmware {
+		out.Firmware = append(out.Firmware, f.Version)
+	}
+	return out
+}
+
 // updateBudget is how long it may take to ask the servers for updates: each of four addresses, on two ports
 // side by side, a POST and a logon.
 const updateBudget = 16 * time.Second
@@ -177,10 +189,6 @@ const updateBudget = 16 * time.Second
 // Update asks the servers that hand out updates, or shares the answers of this round.
 func (e *Env) Update(ctx context.Context) (*facts.Update, error) {
 	t := e.Target
-	access := reach.UpdateAccess{Way: t.Way, External: t.Network == site.External, Update: t.Update}
-	for _, f := range t.Firmware {
-		access.Firmware = append(access.Firmware, f.Version)
-	}
 	var names *facts.Names
 	find := func(string, phone.RecordType) phone.Records { return phone.Records{} }
 	if t.FrontEnds == nil && t.Network == site.Internal {
@@ -194,7 +202,7 @@ func (e *Env) Update(ctx context.Context) (*facts.Update, error) {
 	if deadline, ok := ctx.Deadline(); ok { // what was seen by then is still judged
 		budget = min(budget, time.Until(deadline)*8/10)
 	}
-	u, err := e.Shared.Updates.Read(ctx, access, updateHosts(t, find), e.Due, budget)
+	u, err := e.Shared.Updates.Read(ctx, e.updateAccess(), updateHosts(t, find), e.Due, budget)
 	if err != nil {
 		return nil, err
 	}

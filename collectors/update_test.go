@@ -148,6 +148,8 @@ func samples(env *Env) []string {
 	return out
 }
 
+var fixedTime = time.Date(2009, time.June, 4, 6, 22, 3, 0, time.UTC)
+
 const noFiles = `<Response><NumOfFiles>0</NumOfFiles><ServerVersion>3.5.6907.0</ServerVersion><ServiceVersion>3.5.6907.0</ServiceVersion></Response>`
 
 // offer is an answer with one update; base URLs may be blank.
@@ -446,7 +448,7 @@ func TestUpdateLogonReasons(t *testing.T) {
 
 // TestUpdateReasonsStopNobody: updates keep no phone from signing in.
 func TestUpdateReasonsStopNobody(t *testing.T) {
-	for _, c := range []*Collector{Update()} {
+	for _, c := range []*Collector{Update(), Firmware(), FirmwareDownload()} {
 		for _, r := range c.Reasons {
 			if r.Effect >= BlocksNew {
 				t.Errorf("%s of %s blocks", r.Name, c.Name)

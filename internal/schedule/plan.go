@@ -85,6 +85,9 @@ func configured(c *collectors.Collector, t collectors.Target, set site.Collector
 	if set.MaxOffset > 0 {
 		t.MaxOffset = set.MaxOffset
 	}
+	if set.MaxBytesPerSecond > 0 {
+		t.MaxBytesPerSecond = set.MaxBytesPerSecond
+	}
 	return t
 }
 

@@ -236,6 +236,10 @@ func (s *Scheduler) Run(ctx context.Context) {
 			}
 			continue
 		}
+		if j.planned.Load().Collector.Alone { // it waits for its turn, and leaves the workers to the others
+			wg.Go(func() { s.probe(j) })
+			continue
+		}
 		select {
 		case s.slots <- struct{}{}:
 		case <-ctx.Done():
