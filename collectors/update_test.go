@@ -275,7 +275,7 @@ func TestUpdateWithoutAnAnswer(t *testing.T) {
 	}{
 		{name: "silent inside", network: site.Internal, serve: waitForEnd, want: "update_silent", status: "(0x2ee2/0x0)"},
 		{name: "silent outside", network: site.External, serve: waitForEnd, want: "update_silent", status: "(0x2ee2/0x0)"},
-		{name: "ends at once inside", network: site.Internal, serve: func(net.Conn) {}, want: "update_malformed", status: "(0x2efe/0x0)"},
+		{name: "ends at once inside", network: site.Internal, serve: says("", nil), want: "update_malformed", status: "(0x2efe/0x0)"},
 		{name: "speaks SSH inside", network: site.Internal, serve: says("SSH-2.0-x\r\n", nil), want: "update_malformed", status: "(0x2efe/0x0)"},
 		{name: "ends in the middle", network: site.Internal, serve: says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<R", nil),
 			want: "update_malformed", status: "(0x2efe/0x0)"},

@@ -82,6 +82,8 @@ type ntlmServer struct {
 	// accept tells whether any answer to the challenge is taken, challenge what it sends.
 	accept    atomic.Bool
 	challenge []byte
+	// then answers whoever is logged on; nil gives the chain.
+	then http.Handler
 
 	mu      sync.Mutex
 	schemes []string
@@ -112,6 +114,9 @@ func (s *ntlmServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(message) > 8 && message[8] == 1 && s.challenge != nil:
 		w.Header().Set("WWW-Authenticate", "NTLM "+base64.StdEncoding.EncodeToString(s.challenge))
+	case len(message) > 8 && message[8] == 3 && s.accept.Load() && s.then != nil:
+		s.then.ServeHTTP(w, r)
+		return
 	case len(message) > 8 && message[8] == 3 && s.accept.Load():
 		http.ServeFile(w, r, filepath.Join("testdata", "chain", "pkcs7_as_certificate_crlf.pem"))
 		return

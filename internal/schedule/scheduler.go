@@ -132,9 +132,11 @@ func (s *Scheduler) Sets(yield func(metric.Set)) {
 	}
 }
 
-// Ready tells whether every job has reported.
+// Ready tells whether every job has reported, but for those that run alone, which may take hours.
 func (s *Scheduler) Ready() bool {
-	return !slices.ContainsFunc(s.plan.Load().jobs, func(j *job) bool { return j.last.Load() == nil })
+	return !slices.ContainsFunc(s.plan.Load().jobs, func(j *job) bool {
+		return j.last.Load() == nil && !j.planned.Load().Collector.Alone
+	})
 }
 
 // Swap puts a new plan in place: jobs that are equal in both go on with what they know, new ones are
