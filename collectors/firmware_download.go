@@ -136,11 +136,17 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 			found.add(r, fileLabel(d.Images[i].URL)+": "+text)
 		}
 	}
-	if len(d.Images) == 0 {
+	if len(d.Images) == 0 && !onlyForUsers(t, d.Firmware) {
 		found.add(reasonNoImage, fmt.Sprintf("files looked for: %d", len(d.Firmware.Files)))
 	}
 	judgeSizes(d, found)
 	return found.failures(FirmwareDownload().Reasons)
+}
+
+// onlyForUsers tells whether there are files that want a logon which the site file does not give us: reading
+// them is not watched then.
+func onlyForUsers(t *Target, f *facts.Firmware) bool {
+	return t.Update.Credential == nil && slices.ContainsFunc(f.Files, func(file facts.FirmwareFile) bool { return asksNTLM(file.Anonymous) })
 }
 
 // downloadReason says what is to be said of one image, nil when all is well.

@@ -162,7 +162,9 @@ func TestDownloadReasonsOfFacts(t *testing.T) {
 	if got, _ := downloadReason(target, &whole); got != nil {
 		t.Errorf("as slow as the site file wants it: %+v", got)
 	}
-	other := change(func(d *facts.Download) { d.URL, d.SHA256 = "http://fe02.contoso.com"+strings.TrimPrefix(d.URL, "http://"+testFrontEnd), "b" })
+	other := change(func(d *facts.Download) {
+		d.URL, d.SHA256 = "http://fe02.contoso.com"+strings.TrimPrefix(d.URL, "http://"+testFrontEnd), "b"
+	})
 	found := findings{}
 	judgeSizes(&facts.Downloads{Images: []facts.Download{whole, *other, whole}}, found)
 	if fs := found.failures(FirmwareDownload().Reasons); len(fs) != 1 || fs[0].Reason != reasonImagesDiffer {
@@ -175,6 +177,16 @@ func TestNoImage(t *testing.T) {
 	reasons, env, _ := p.probe(t, FirmwareDownload())
 	if diff := cmp.Diff([]string{"no_image"}, reasons); diff != "" || len(samples(env)) > 0 {
 		t.Errorf("reasons (-want +got):\n%s series %v", diff, samples(env))
+	}
+}
+
+// TestDownloadNotWatched: outside, without an account, a wish for a logon is healthy and nothing is said.
+func TestDownloadNotWatched(t *testing.T) {
+	asks := status(401, wants, "NTLM")
+	p := newPages(t, site.External, nil, store(asks, asks))
+	reasons, env, _ := p.probe(t, FirmwareDownload())
+	if len(reasons) > 0 || len(samples(env)) > 0 {
+		t.Errorf("reasons %v, series %v", reasons, samples(env))
 	}
 }
 
