@@ -24,6 +24,10 @@ func explainUpdate(w io.Writer, t *Target, seen *facts.Seen) {
 func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 	fmt.Fprintf(w, "server %s\n", s.Host)
 	explainNames(w, s.Names)
+	if s.Spare && s.Plain == nil && s.Secure == nil {
+		fmt.Fprintln(w, "  phones do without this name")
+		return
+	}
 	if s.Plain != nil {
 		fmt.Fprintf(w, "  GET %s\n", phone.UpdateURL(s.Host))
 		explainUpdateAnswer(w, t, s.Plain)

@@ -105,25 +105,24 @@ func updateHosts(t *Target, find phone.Find) []reach.UpdateHost {
 			add(host, i > 0 || !asked)
 		}
 		for _, f := range t.Firmware {
-			add(pool(t.Domains, f, find), true)
+			add(pool(t.Domains, f.Registrar, find), true)
 		}
 	}
 	return out
 }
 
-// pool is the host of the SRV record that leads the firmware to its registrar, which serves updates as well.
-func pool(d phone.Domains, f phone.Firmware, find phone.Find) string {
-	var known []phone.Endpoint
-	for _, e := range d.Endpoints(f.Registrar, find) {
-		if e.From.Type == phone.SRV {
-			known = append(known, e)
+// pool is the host to which the first SRV record in a registrar order leads. It serves updates as well, also
+// where phones pass it over as a registrar, because it lies outside the SIP domain.
+func pool(d phone.Domains, order phone.RegistrarOrder, find phone.Find) string {
+	for _, e := range d.Endpoints(order, find) {
+		if e.From.Type == phone.SRV && e.Usable(false) {
+			return e.Host
 		}
 	}
-	e, _ := phone.FirstUsable(known, f.StrictSRV)
-	return e.Host
+	return ""
 }
 
-// answers returns what a server says to the phones of this network: to everybody, and to our account.
+// updateAnswers returns what a server says to the phones of this network: to everybody, and to our account.
 func updateAnswers(t *Target, s *facts.UpdateServer) []facts.UpdateAnswer {
 	var out []facts.UpdateAnswer
 	if first := firstAnswer(t, s); first != nil {

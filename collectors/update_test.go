@@ -312,8 +312,8 @@ func TestUpdateHosts(t *testing.T) {
 	find := func(name string, rt phone.RecordType) phone.Records {
 		switch {
 		case name == "_sipinternaltls._tcp.fabrikam.com" && rt == phone.SRV:
-			return phone.Records{Services: []phone.Service{{Target: "pool01.fabrikam.com", Port: 5061}}}
-		case name == "pool01.fabrikam.com" && rt == phone.A:
+			return phone.Records{Services: []phone.Service{{Target: "pool01.contoso.com", Port: 5061}}}
+		case name == "pool01.contoso.com" && rt == phone.A:
 			return phone.Records{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}
 		default:
 			return phone.Records{}
@@ -326,10 +326,10 @@ func TestUpdateHosts(t *testing.T) {
 		}
 	}
 	check("found", []reach.UpdateHost{{Name: "ucupdates-r2.contoso.com"}, {Name: "ucupdates-r2.fabrikam.com", Spare: true},
-		{Name: "pool01.fabrikam.com", Spare: true}})
+		{Name: "pool01.contoso.com", Spare: true}})
 	target.Firmware = target.Firmware[:1]
 	check("only firmware that never asks by name", []reach.UpdateHost{{Name: "ucupdates-r2.contoso.com", Spare: true},
-		{Name: "ucupdates-r2.fabrikam.com", Spare: true}, {Name: "pool01.fabrikam.com", Spare: true}})
+		{Name: "ucupdates-r2.fabrikam.com", Spare: true}, {Name: "pool01.contoso.com", Spare: true}})
 	target.FrontEnds = []string{testFrontEnd}
 	check("of the site file", []reach.UpdateHost{{Name: testFrontEnd}})
 	target.Network = site.External
