@@ -212,7 +212,7 @@ func judgeUpdate(t *Target, u *facts.Update) []*Failure {
 			judgeResponse(t, s.Host, &a, found)
 		}
 	}
-	if !resolved {
+	if !resolved && found[reasonUpdateUnresolved] == nil {
 		found.add(reasonUpdateUnresolved, "no name of the update service has an address")
 	}
 	judgeDifferences(t, u, found)
@@ -238,7 +238,7 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 	if r == nil {
 		return nil, ""
 	}
-	if s.Secure != nil && (s.Secure.Response != nil || s.Secure.Status == http.StatusUnauthorized) && s.Plain.Status < http.StatusInternalServerError {
+	if s.Secure != nil && s.Secure.Response != nil && s.Plain.Status < http.StatusInternalServerError {
 		return reasonUpdateHTTPSOnly, updateText(s.Plain) + "; " + updateText(s.Secure)
 	}
 	return r, updateText(s.Plain)

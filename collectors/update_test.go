@@ -186,6 +186,7 @@ func TestUpdateReasonsInside(t *testing.T) {
 		{"a page", body("<html><body>sign in</body></html>"), nil, "update_unparsable"},
 		{"an entity bomb", body(`<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`), nil, "update_unparsable"},
 		{"wants a logon", status(401, wants, "NTLM"), nil, "update_logon_wanted"},
+		{"wants a logon on both ports", status(401, wants, "NTLM"), status(401, wants, "NTLM"), "update_logon_wanted"},
 		{"closed", nil, nil, "update_unreachable"},
 		{"an offer", body(offer(testBase, testBaseExt)), nil, "ladder_unreachable"},
 		{"both blank", body(offer("", "")), nil, "base_url_blank,external_base_url_blank"},

@@ -51,7 +51,7 @@ func newPublishing(t *testing.T, then http.HandlerFunc) *publishing {
 		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	}
 	p.StartTLS()
-	t.Cleanup(p.Server.Close)
+	t.Cleanup(p.Close)
 	roots := filepath.Join(t.TempDir(), "root.pem")
 	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Server.Certificate().Raw})
 	if err := os.WriteFile(roots, content, 0o600); err != nil {
