@@ -3,6 +3,7 @@ package collectors
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -28,7 +29,7 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 	}
 	for i := range f.Files {
 		file := &f.Files[i]
-		fmt.Fprintf(w, "file %s (%s)\n", file.URL, file.Kind)
+		fmt.Fprintf(w, "file %s (%s)\n  in %s\n", fileName(file.URL), file.Kind, folder(file.URL))
 		explainNames(w, file.Names)
 		if file.Anonymous != nil {
 			explainFileAnswer(w, "without a logon", file.Anonymous)
@@ -44,6 +45,9 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 		explainWebLogon(w, t, *f.Logon)
 	}
 }
+
+// folder is a URL without the name of the file.
+func folder(address string) string { return address[:strings.LastIndexByte(address, '/')+1] }
 
 func explainFileAnswer(w io.Writer, how string, a *facts.FileAnswer) {
 	text := fileText(a)
@@ -61,7 +65,8 @@ func explainFirmwareDownload(w io.Writer, t *Target, seen *facts.Seen) {
 	explainFiles(w, t, seen.Downloads.Firmware)
 	for i := range seen.Downloads.Images {
 		d := &seen.Downloads.Images[i]
-		fmt.Fprintf(w, "image %s (%s), begun %s\n", d.URL, d.Kind, d.At.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "image %s (%s), begun %s\n", fileName(d.URL), d.Kind, d.At.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "  in %s\n", folder(d.URL))
 		fmt.Fprintf(w, "  at most %d bytes per second\n  %s\n", t.MaxBytesPerSecond, downloadText(d))
 		if d.SHA256 != "" {
 			fmt.Fprintf(w, "  SHA-256 %s\n", d.SHA256)

@@ -3,6 +3,7 @@ package collectors
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -103,10 +104,10 @@ func explainUpdateAnswer(w io.Writer, t *Target, a *facts.UpdateAnswer) {
 		fmt.Fprintf(w, "        CurrentTime %s\n", a.Response.CurrentTime.Format(time.DateTime))
 	}
 	for _, f := range a.Response.Files {
-		fmt.Fprintf(w, "        %s\n          BaseURL         %s\n          ExternalBaseURL %s\n", f.Names()[0], shown(f.BaseURL), shown(f.ExternalBaseURL))
+		fmt.Fprintf(w, "        offers %.100q; BaseURL and ExternalBaseURL:\n    %s\n    %s\n", f.Names()[0], shown(f.BaseURL), shown(f.ExternalBaseURL))
 		for _, fw := range t.Firmware {
 			if a.Firmware == "" || a.Firmware == fw.Version {
-				fmt.Fprintf(w, "          firmware %s: %s\n", fw.Version, ladderText(fw, f.Version()))
+				fmt.Fprintf(w, "        firmware %s: %s\n", fw.Version, ladderText(fw, f.Version()))
 			}
 		}
 	}
@@ -116,7 +117,7 @@ func shown(url string) string {
 	if url == "" {
 		return "blank"
 	}
-	return fmt.Sprintf("%.200q", url)
+	return strings.Trim(fmt.Sprintf("%.200q", url), `"`)
 }
 
 func ladderText(fw phone.Firmware, version string) string {

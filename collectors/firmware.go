@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,6 +58,9 @@ func probeFirmware(ctx context.Context, env *Env, seen *facts.Seen) error {
 		return err
 	}
 	seen.Firmware = f
+	for i := range f.Files {
+		f.Files[i].Largest = env.Shared.State.Image(imageKey(env.Target, f.Files[i].URL)).Largest
+	}
 	emitFirmware(env, f)
 	return join(judgeFirmware(env.Target, f))
 }
@@ -122,8 +126,8 @@ func filesToAsk(t *Target, u *facts.Update) (files []reach.FileURL, foreign []st
 		}
 		served = append(served, addresses[0])
 		l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: folder + phone.InterimImage}, facts.InterimFile)
-		for _, path := range t.Update.Paths {
-			l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: path}, facts.ConfiguredFile)
+		for _, configured := range t.Update.Paths {
+			l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: configured}, facts.ConfiguredFile)
 		}
 	}
 	return l.files, l.foreign
@@ -211,6 +215,19 @@ func (l *fileList) ours(host string) bool {
 	})
 }
 
+// fileName tells a reader which file it is: its name, its version and its server.
+func fileName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fileLabel(address)
+	}
+	name := path.Base(u.Path)
+	if v := phone.OfferedVersion(path.Dir(u.Path)); v != "" {
+		name += " of " + v
+	}
+	return name + " on " + u.Host
+}
+
 // fileLabel is the label of a file: its URL without the scheme, shortened from the left.
 func fileLabel(address string) string {
 	const longest = 200
@@ -245,8 +262,11 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 	found := findings{}
 	for i := range f.Files {
 		if r, text := fileReason(t, &f.Files[i]); r != nil {
-			found.add(r, fileLabel(f.Files[i].URL)+": "+text)
+			found.add(r, fileName(f.Files[i].URL)+": "+text)
 		}
+	}
+	for _, host := range unanswered(f) {
+		found.add(reasonFirmwareNamesUnanswered, host+": no resolver answers the name of this server for updates")
 	}
 	for _, text := range f.Foreign {
 		found.add(reasonBaseURLForeign, text)
@@ -258,6 +278,17 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 	}
 	judgePublishing(t, f, found)
 	return found.failures(Firmware().Reasons)
+}
+
+// unanswered lists the servers for updates of which it is not known whether they have files.
+func unanswered(f *facts.Firmware) []string {
+	var out []string
+	for _, s := range f.Update.Servers {
+		if !(nameView{s.Names}).settled(s.Host, phone.A) {
+			out = append(out, s.Host)
+		}
+	}
+	return out
 }
 
 // judgePublishing looks outside for one half of what must be published: the service, and its files.
@@ -279,7 +310,7 @@ func judgePublishing(t *Target, f *facts.Firmware, found findings) {
 	for i := range f.Files {
 		if a := f.Files[i].Anonymous; a != nil && a.Status != 0 {
 			files, filesSeen = files || published(a.WebAnswer), true
-			texts = append(texts, fileLabel(f.Files[i].URL)+": "+webText(a.WebAnswer))
+			texts = append(texts, fileName(f.Files[i].URL)+": "+webText(a.WebAnswer))
 		}
 	}
 	if serviceSeen && filesSeen && service != files {
@@ -306,6 +337,8 @@ func fileReason(t *Target, f *facts.FirmwareFile) (r *Reason, seen string) {
 	switch {
 	case asksNTLM(a) && t.Network == site.External:
 		return nil, ""
+	case r == nil && f.Kind != facts.InterimFile && a.Size >= 0 && a.Size < f.Largest:
+		return reasonDownloadCutOff, fmt.Sprintf("%s; under the same version %d bytes were read before", fileText(a), f.Largest)
 	case f.Kind == facts.InterimFile && r == reasonFirmwareNotFound:
 		r = reasonInterimMissing
 	case r == nil && t.Network == site.External && f.LoggedOn == nil:

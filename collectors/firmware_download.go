@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/metric"
-	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 	"github.com/cx700/cx700_exporter/internal/state"
@@ -91,9 +91,16 @@ func images(f *facts.Firmware) []facts.FirmwareFile {
 	return out
 }
 
+// imageKey names an image in the state: its URL and the way to it, since one name may lead to different
+// servers at different sites.
+func imageKey(t *Target, address string) string {
+	way := sha256.Sum256([]byte(fmt.Sprint(t.Way)))
+	return fmt.Sprintf("%s %s by %x", t.Network, address, way[:4])
+}
+
 // observeImage compares an image with what the state knows of its URL. Probes on demand leave no trace.
 func observeImage(env *Env, d *facts.Download) error {
-	key := string(env.Target.Network) + " " + env.Target.Name + " " + d.URL
+	key := imageKey(env.Target, d.URL)
 	if !d.Complete() || d.Status != http.StatusOK {
 		d.Changes = env.Shared.State.Image(key).Changes
 		return nil
@@ -133,20 +140,33 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 	found := findings{}
 	for i := range d.Images {
 		if r, text := downloadReason(t, &d.Images[i]); r != nil {
-			found.add(r, fileLabel(d.Images[i].URL)+": "+text)
+			found.add(r, fileName(d.Images[i].URL)+": "+text)
 		}
 	}
-	if len(d.Images) == 0 && !onlyForUsers(t, d.Firmware) {
-		found.add(reasonNoImage, fmt.Sprintf("files looked for: %d", len(d.Firmware.Files)))
+	if len(d.Images) == 0 {
+		judgeNoImage(t, d.Firmware, found)
 	}
 	judgeSizes(d, found)
 	return found.failures(FirmwareDownload().Reasons)
 }
 
-// onlyForUsers tells whether there are files that want a logon which the site file does not give us: reading
-// them is not watched then.
-func onlyForUsers(t *Target, f *facts.Firmware) bool {
-	return t.Update.Credential == nil && slices.ContainsFunc(f.Files, func(file facts.FirmwareFile) bool { return asksNTLM(file.Anonymous) })
+// judgeNoImage says why nothing could be read, where that is not another collector's matter. Files that want
+// a logon which the site file does not give us are not watched.
+func judgeNoImage(t *Target, f *facts.Firmware, found findings) {
+	answered := false
+	for i := range f.Files {
+		a := f.Files[i].Anonymous
+		if t.Update.Credential == nil && asksNTLM(a) {
+			return
+		}
+		answered = answered || a != nil && a.Status != 0
+	}
+	if hosts := unanswered(f); hosts != nil {
+		found.add(reasonFirmwareNamesUnanswered, strings.Join(hosts, ", ")+": no resolver answers the name of this server for updates")
+	}
+	if answered {
+		found.add(reasonNoImage, fmt.Sprintf("files looked for: %d", len(f.Files)))
+	}
 }
 
 // downloadReason says what is to be said of one image, nil when all is well.
@@ -186,7 +206,7 @@ func judgeSizes(d *facts.Downloads, found findings) {
 		if before, again := first[path]; !again {
 			first[path] = read{image.URL, image.SHA256}
 		} else if before.sum != image.SHA256 {
-			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", before.url, before.sum, image.URL, image.SHA256))
+			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", fileName(before.url), before.sum, fileName(image.URL), image.SHA256))
 		}
 	}
 }
@@ -204,24 +224,16 @@ func downloadText(d *facts.Download) string {
 		text += fmt.Sprintf(", under the same version there were %d before", d.Largest)
 	}
 	text += fmt.Sprintf(" in %s, %.1f MB/s", d.Took.Round(time.Millisecond), d.BytesPerSecond()/1e6)
-	if v := imageVersion(d.URL); v != "" {
-		text += ", version " + v
-	}
 	return text
-}
-
-func imageVersion(url string) string {
-	i := strings.LastIndexByte(url, '/')
-	return phone.OfferedVersion(url[:max(i, 0)])
 }
 
 func firmwareDownloadReasons() []*Reason {
 	out := []*Reason{
-		reasonDownloadCutOff, reasonDownloadStalled, reasonDownloadSlow, reasonImagesDiffer, reasonNoImage,
+		reasonDownloadStalled, reasonDownloadSlow, reasonImagesDiffer, reasonNoImage,
 	}
 	for _, r := range firmwareReasons() {
 		names := []*Reason{reasonBaseURLForeign, reasonPublishingHalf, reasonFirmwareAnonymous, reasonInterimMissing,
-			reasonFirmwareNamesUnanswered, reasonFirmwareUnresolved}
+			reasonFirmwareUnresolved}
 		if !slices.Contains(names, r) {
 			out = append(out, r)
 		}

@@ -55,7 +55,7 @@ func TestDownloadComplete(t *testing.T) {
 		t.Errorf("%d images read for two targets with one server, want 2", gets.Load())
 	}
 	explained := p.explain(FirmwareDownload(), seen)
-	for _, want := range []string{"image " + testBase + "/CPE.nbt (offered)", "version 3.5.6907.35", "SHA-256 ", "read 4000 bytes of 4000"} {
+	for _, want := range []string{"image CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "SHA-256 ", "read 4000 bytes of 4000"} {
 		if !strings.Contains(explained, want) {
 			t.Errorf("%q is missing in\n%s", want, explained)
 		}

@@ -87,7 +87,7 @@ func firmwareReasons() []*Reason {
 		reasonFirmwareUnresolved, reasonFirmwareUnreachable, reasonFirmwareSilent, reasonFirmwareMalformed, reasonFirmwareTLSFailed,
 		reasonFirmwareNotFound, reasonFirmwareForbidden, reasonFirmwareServerError, reasonFirmwareRedirect, reasonFirmwareStatus,
 		reasonFirmwarePage, reasonFirmwareEmpty, reasonFirmwareLogonWanted, reasonBaseURLForeign, reasonPublishingHalf,
-		reasonFirmwareAnonymous, reasonInterimMissing, reasonFirmwareNamesUnanswered,
+		reasonDownloadCutOff, reasonFirmwareAnonymous, reasonInterimMissing, reasonFirmwareNamesUnanswered,
 	}
 	return append(out, webLogonReasons()...)
 }
@@ -97,7 +97,7 @@ var (
 	reasonDownloadCutOff = noUpdate("firmware_cut_off",
 		"an image does not come as a whole: the connection ends early, or fewer bytes come than were told or were there before",
 		"upload the update again (Software Update Service snap-in) and compare its size on each front end; see time limits and filters of the "+
-			"TMG or ISA rule (Malware Inspection, HTTP filter: maximum payload)")
+			"TMG or ISA rule (Malware Inspection, HTTP filter: maximum payload); where it is meant to be smaller, take it out of the state file")
 	reasonDownloadStalled = noUpdate("firmware_stalled",
 		"an image begins to come and then stops, or takes longer than the probe may",
 		"see the load of the server and of the line to it, and bandwidth limits in IIS and on the TMG or ISA rule")

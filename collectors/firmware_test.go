@@ -13,6 +13,7 @@ import (
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/state"
 )
 
 const imageSize = 4000
@@ -123,6 +124,12 @@ func TestFirmwareWithoutAnAnswer(t *testing.T) {
 			}
 		})
 	}
+	unresolved := newPagesAt(t, site.Internal, dns.RcodeServerFailure, "127.0.0.1:9", "127.0.0.1:9")
+	for _, c := range []*Collector{Firmware(), FirmwareDownload()} {
+		if reasons, env, _ := unresolved.probe(t, c); strings.Join(reasons, ",") != "firmware_names_unanswered" || len(samples(env)) > 0 {
+			t.Errorf("%s without names: %v, %v", c.Name, reasons, samples(env))
+		}
+	}
 	p := newPages(t, site.Internal, nil, nil)
 	if reasons, _, _ := p.probe(t, Firmware()); strings.Join(reasons, ",") != "firmware_unreachable" {
 		t.Errorf("closed: %v", reasons)
@@ -170,9 +177,23 @@ func TestFirmwareOfTheAnswer(t *testing.T) {
 		t.Errorf("%d series, want %d", n, 2*len(want))
 	}
 	text := p.explain(Firmware(), seen)
-	for _, want := range []string{"file " + testBase + "/CPE.nbt (offered)", "HEAD: status 200", "4000 bytes", `ETag "1"`, "of 2009-06-04 06:22:03"} {
+	for _, want := range []string{"file CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "HEAD: status 200", "4000 bytes", `ETag "1"`, "of 2009-06-04 06:22:03"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+}
+
+// TestFirmwareShrinks: a file that is smaller than what was read of it before is cut off, under one version.
+func TestFirmwareShrinks(t *testing.T) {
+	p := newPages(t, site.Internal, store(body(offer(testBase, testBaseExt)), file), nil)
+	err := p.shared.State.ObserveImage(imageKey(p.target, testBase+"/CPE.nbt"), state.Image{SHA256: "a", Size: 1, Largest: imageSize + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Collector{Firmware(), FirmwareDownload()} {
+		if reasons, _, seen := p.probe(t, c); strings.Join(reasons, ",") != "firmware_cut_off" {
+			t.Errorf("%s: %v\n%s", c.Name, reasons, p.explain(c, seen))
 		}
 	}
 }

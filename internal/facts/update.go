@@ -82,6 +82,8 @@ type FirmwareFile struct {
 	Anonymous *FileAnswer
 	// LoggedOn is what it answers to our account; nil where that was not used.
 	LoggedOn *FileAnswer
+	// Largest is the most that was ever read under this URL, 0 when it was not read.
+	Largest int64
 }
 
 // Answer is the one that counts: to our account where it was used.

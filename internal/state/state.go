@@ -28,7 +28,7 @@ type Data struct {
 	Stops map[string]Stop `json:"stopped_credentials,omitempty"`
 	// Roots by the forest's configuration naming context.
 	Roots map[string]*Roots `json:"roots,omitempty"`
-	// Images by network, target and URL.
+	// Images by network, URL and the way to it.
 	Images map[string]Image `json:"images,omitempty"`
 }
 
