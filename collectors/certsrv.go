@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -216,7 +214,7 @@ func judgeNoCA(t *Target, d *facts.Directory, found findings) {
 }
 
 func asksForLogon(a *facts.CertsrvAnswer) bool {
-	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersLogon(a)
+	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersLogon(a.WebAnswer)
 }
 
 // hostReason says what is to be said of one CA, nil when all is well.
@@ -263,9 +261,9 @@ func logonReason(l *facts.CertsrvLogon) (r *Reason, seen string) {
 // answerReason says what is to be said of an answer to somebody who did not log on.
 func answerReason(a *facts.CertsrvAnswer) *Reason {
 	switch {
-	case a.Problem == facts.CertsrvUnreachable:
+	case a.Problem == facts.WebUnreachable:
 		return reasonCertsrvUnreachable
-	case a.Problem == facts.CertsrvSilent:
+	case a.Problem == facts.WebSilent:
 		return reasonCertsrvSilent
 	case a.Problem != "":
 		return reasonCertsrvMalformed
@@ -281,37 +279,24 @@ func answerReason(a *facts.CertsrvAnswer) *Reason {
 		return reasonCertsrvForbidden
 	case a.Status == http.StatusNotFound:
 		return reasonCertsrvNotFound
-	case redirectsToHTTPS(a):
+	case isRedirect(a.Status) && leadsToHTTPS(a.Location):
 		return reasonCertsrvHTTPSOnly
-	case a.Status >= http.StatusInternalServerError && a.Status < 600:
+	case isServerError(a.Status):
 		return reasonCertsrvServerError
 	default:
 		return reasonCertsrvStatus
 	}
 }
 
-func redirectsToHTTPS(a *facts.CertsrvAnswer) bool {
-	to, err := url.Parse(a.Location)
-	return err == nil && strings.EqualFold(to.Scheme, "https") && a.Status >= 300 && a.Status < 400
-}
-
 // certsrvText says in a few words what a page answered.
 func certsrvText(a *facts.CertsrvAnswer) string {
-	if a.Problem != "" {
-		return fmt.Sprintf("%s at %s: %s", a.Problem, a.Address, a.Detail)
+	plain := a.WebAnswer
+	if a.Problem == "" && a.Detail != "" {
+		plain.Detail = "no certificate: " + a.Detail
 	}
-	text := fmt.Sprintf("status %d at %s", a.Status, a.Address)
-	switch {
-	case a.Status == http.StatusUnauthorized && len(a.Schemes) == 0:
-		text += ", offers no logon"
-	case a.Status == http.StatusUnauthorized:
-		text += ", offers " + strings.Join(a.Schemes, ", ")
-	case a.Location != "":
-		text += ", leads to " + a.Location
-	case a.Certificates != nil:
+	text := webText(plain)
+	if a.Certificates != nil {
 		text += fmt.Sprintf(", certificates: %d", len(a.Certificates))
-	case a.Detail != "":
-		text += ", no certificate: " + a.Detail
 	}
 	return text
 }

@@ -418,20 +418,20 @@ func TestCertsrvAsksNoBadName(t *testing.T) {
 }
 
 func TestCertsrvLogonReasons(t *testing.T) {
-	at := time.Date(2009, time.June, 4, 6, 22, 3, 0, time.UTC)
+	used := facts.Logon{At: time.Date(2009, time.June, 4, 6, 22, 3, 0, time.UTC)}
 	for _, c := range []struct {
 		name  string
 		logon facts.CertsrvLogon
 		want  *Reason
 	}{
-		{"a chain", facts.CertsrvLogon{At: at, Answer: &facts.CertsrvAnswer{Status: 200, Certificates: []facts.Certificate{{}}}}, nil},
-		{"refused", facts.CertsrvLogon{At: at, Answer: &facts.CertsrvAnswer{Status: 401, Schemes: []string{"Negotiate"}}}, reasonCertsrvLogonRefused},
-		{"forbidden", facts.CertsrvLogon{At: at, Answer: &facts.CertsrvAnswer{Status: 403}}, reasonCertsrvForbidden},
-		{"a page", facts.CertsrvLogon{At: at, Answer: &facts.CertsrvAnswer{Status: 200, Detail: "HTML"}}, reasonCertsrvNoCertificate},
-		{"silent", facts.CertsrvLogon{At: at, Answer: &facts.CertsrvAnswer{Problem: facts.CertsrvSilent}}, reasonCertsrvSilent},
-		{"locked", facts.CertsrvLogon{Problem: facts.AccountLocked}, logonReasons[facts.AccountLocked]},
-		{"no turn", facts.CertsrvLogon{Problem: facts.ControllerSilent}, reasonCertsrvLogonFailed},
-		{"broken", facts.CertsrvLogon{Problem: facts.BindFailed}, reasonCertsrvLogonFailed},
+		{"a chain", facts.CertsrvLogon{Logon: used, Answer: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Status: 200}, Certificates: []facts.Certificate{{}}}}, nil},
+		{"refused", facts.CertsrvLogon{Logon: used, Answer: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Status: 401, Schemes: []string{"Negotiate"}}}}, reasonCertsrvLogonRefused},
+		{"forbidden", facts.CertsrvLogon{Logon: used, Answer: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Status: 403}}}, reasonCertsrvForbidden},
+		{"a page", facts.CertsrvLogon{Logon: used, Answer: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Status: 200, Detail: "HTML"}}}, reasonCertsrvNoCertificate},
+		{"silent", facts.CertsrvLogon{Logon: used, Answer: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Problem: facts.WebSilent}}}, reasonCertsrvSilent},
+		{"locked", facts.CertsrvLogon{Logon: facts.Logon{Problem: facts.AccountLocked}}, logonReasons[facts.AccountLocked]},
+		{"no turn", facts.CertsrvLogon{Logon: facts.Logon{Problem: facts.ControllerSilent}}, reasonCertsrvLogonFailed},
+		{"broken", facts.CertsrvLogon{Logon: facts.Logon{Problem: facts.BindFailed}}, reasonCertsrvLogonFailed},
 	} {
 		got, _ := logonReason(&c.logon)
 		if got != c.want {

@@ -34,6 +34,9 @@ type Collector struct {
 	Metrics []*metric.Desc
 	// Targets lists what a phone at the site depends on, as seen from the network.
 	Targets func(*site.Site, site.Network) []Target
+	// Alone has its probes run one at a time: they move much data. They take no worker while they wait, and
+	// nobody starts one by asking for a page.
+	Alone bool
 	// Probe looks at one target once and fills its own field of Seen. It returns nil, failures (one
 	// *Failure or several joined by errors.Join), or another error, which is our own fault.
 	Probe func(context.Context, *Env, *facts.Seen) error
@@ -42,7 +45,9 @@ type Collector struct {
 }
 
 // All lists the collectors in the order in which a phone meets what they watch.
-func All() []*Collector { return []*Collector{NTP(), DNS(), Directory(), Certsrv()} }
+func All() []*Collector {
+	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Update(), Firmware(), FirmwareDownload()}
+}
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
 type Target struct {
@@ -58,17 +63,23 @@ type Target struct {
 	// Directory is how domain controllers are read; set for directory and certsrv only.
 	Directory site.Directory
 	// Certsrv is how CAs' web pages are read; set for certsrv only.
-	Certsrv  site.Certsrv
-	Interval time.Duration
-	Timeout  time.Duration
+	Certsrv site.Certsrv
+	// FrontEnds and Update are how the update service is asked; set for update, firmware and
+	// firmware_download only.
+	FrontEnds []string
+	Update    site.Update
+	// MaxBytesPerSecond is how fast an image is read; set for firmware_download only.
+	MaxBytesPerSecond int
+	Interval          time.Duration
+	Timeout           time.Duration
 }
 
 // Key tells targets apart: equal keys are the same probe.
 func (t *Target) Key() string {
 	plain := *t
-	plain.Directory.Credential, plain.Certsrv.Credential = nil, nil
+	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential = nil, nil, nil
 	key := fmt.Sprintf("%+v", plain)
-	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential} {
+	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential} {
 		if c != nil {
 			key += fmt.Sprintf(" %+v", *c)
 		}
@@ -78,7 +89,7 @@ func (t *Target) Key() string {
 
 // Credentialled tells that probes of the target log on with an account.
 func (t *Target) Credentialled() bool {
-	return t.Directory.Credential != nil || t.Certsrv.Credential != nil
+	return t.Directory.Credential != nil || t.Certsrv.Credential != nil || t.Update.Credential != nil
 }
 
 // Round is equal for targets that need the same walk through the names. Their probes start together,
@@ -159,6 +170,45 @@ func (e *Env) Directory(ctx context.Context) (*facts.Directory, error) {
 	}
 	return e.Shared.Directories.Read(ctx, e.Target.Way, e.Target.Domains, e.Target.Directory,
 		names, nameView{names}.find, e.Due, e.Target.Timeout)
+}
+
+// updateAccess is how the target's servers for updates are asked.
+func (e *Env) updateAccess() reach.UpdateAccess {
+	t := e.Target
+	out := reach.UpdateAccess{Way: t.Way, External: t.Network == site.External, Update: t.Update}
+	for _, f := range t.Firmware {
+		out.Firmware = append(out.Firmware, f.Version)
+	}
+	return out
+}
+
+// updateBudget is how long it may take to ask the servers for updates: each of four addresses, on two ports
+// side by side, a POST and a logon.
+const updateBudget = 16 * time.Second
+
+// Update asks the servers that hand out updates, or shares the answers of this round.
+func (e *Env) Update(ctx context.Context) (*facts.Update, error) {
+	t := e.Target
+	var names *facts.Names
+	find := func(string, phone.RecordType) phone.Records { return phone.Records{} }
+	if t.FrontEnds == nil && t.Network == site.Internal {
+		var err error
+		if names, err = e.Names(ctx); err != nil {
+			return nil, err
+		}
+		find = nameView{names}.find
+	}
+	budget := updateBudget
+	if deadline, ok := ctx.Deadline(); ok { // what was seen by then is still judged
+		budget = min(budget, time.Until(deadline)*8/10)
+	}
+	u, err := e.Shared.Updates.Read(ctx, e.updateAccess(), updateHosts(t, find), e.Due, budget)
+	if err != nil {
+		return nil, err
+	}
+	out := *u
+	out.Names = names
+	return &out, nil
 }
 
 // Resolve asks for the addresses of one name outside the walk.

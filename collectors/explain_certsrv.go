@@ -53,12 +53,7 @@ func explainCA(w io.Writer, t *Target, h *facts.CertsrvHost) {
 		fmt.Fprintln(w, "  not asked for: it is no host name")
 		return
 	}
-	for _, walk := range h.Names.Walks {
-		fmt.Fprintf(w, "  resolver %s\n", walk.Resolver)
-		for _, l := range walk.Lookups {
-			explainLookup(w, l)
-		}
-	}
+	explainNames(w, h.Names)
 	if h.Anonymous == nil {
 		return
 	}

@@ -19,7 +19,7 @@ type probeCmd struct {
 // Validate implements kong's check of arguments.
 func (c *probeCmd) Validate() error {
 	if !slices.ContainsFunc(collectors.All(), func(known *collectors.Collector) bool { return known.Name == c.Collector }) {
-		return fmt.Errorf("no collector %q; there are %s", c.Collector, collectorNames())
+		return fmt.Errorf("no collector %q; the help lists them", c.Collector)
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ type Seen struct {
 	Time      *Time
 	Directory *Directory
 	Certsrv   *Certsrv
+	Update    *Update
+	Firmware  *Firmware
+	Downloads *Downloads
 }
 
 // Outcome is how a DNS question ended.

@@ -52,13 +52,17 @@ type Firmware struct {
 	// by default; for the phone it is inferred from the guide's trace, which walks on to sip.<SIP
 	// domain> although the SRV record had answered.
 	StrictSRV bool
+	// Accepts is the highest version it can install, with .* for all builds of one; empty where no limit is
+	// known.
+	Accepts string
 }
 
 // KnownFirmware lists the three releases of the guide, oldest first. The registrar order is recorded
-// for 1.0.199.123 only; the others follow the help text until a capture tells better.
+// for 1.0.199.123 only; the others follow the help text until a capture tells better. The ladder of updates
+// is 1.0.199.123, then a 1.0.522, then whatever is newer (CONTRACT section 8, causes 10 and below).
 func KnownFirmware() []Firmware {
 	return []Firmware{
-		{Version: "1.0.199.123", Registrar: TraceOrder, Time: WindowsFirst, StrictSRV: true},
+		{Version: "1.0.199.123", Registrar: TraceOrder, Time: WindowsFirst, StrictSRV: true, Accepts: "1.0.522.*"},
 		{Version: "1.0.522.101", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true},
 		{Version: "3.5.6907.35", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true},
 	}

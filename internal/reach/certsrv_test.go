@@ -82,6 +82,8 @@ type ntlmServer struct {
 	// accept tells whether any answer to the challenge is taken, challenge what it sends.
 	accept    atomic.Bool
 	challenge []byte
+	// then answers whoever is logged on; nil gives the chain.
+	then http.Handler
 
 	mu      sync.Mutex
 	schemes []string
@@ -112,6 +114,9 @@ func (s *ntlmServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(message) > 8 && message[8] == 1 && s.challenge != nil:
 		w.Header().Set("WWW-Authenticate", "NTLM "+base64.StdEncoding.EncodeToString(s.challenge))
+	case len(message) > 8 && message[8] == 3 && s.accept.Load() && s.then != nil:
+		s.then.ServeHTTP(w, r)
+		return
 	case len(message) > 8 && message[8] == 3 && s.accept.Load():
 		http.ServeFile(w, r, filepath.Join("testdata", "chain", "pkcs7_as_certificate_crlf.pem"))
 		return
@@ -290,7 +295,7 @@ func TestMayLogOn(t *testing.T) {
 		{[]string{"NTLM"}, true, true},
 		{[]string{"Basic"}, true, false},
 	} {
-		a := &CertsrvAccess{Anonymous: &facts.CertsrvAnswer{Schemes: c.schemes},
+		a := &CertsrvAccess{Anonymous: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Schemes: c.schemes}},
 			Certsrv: site.Certsrv{Credential: &site.Credential{}, NTLMOverHTTP: c.ntlm}}
 		if got := a.May(); got != c.want {
 			t.Errorf("%v, ntlm_over_http %v: %v, want %v", c.schemes, c.ntlm, got, c.want)
@@ -305,7 +310,8 @@ func TestKeepForgetsWhatIsOld(t *testing.T) {
 	c := NewCertsrv(nil)
 	now := time.Now()
 	for i := range 100 {
-		c.keep(fmt.Sprint(i), "reader", facts.CertsrvLogon{At: now.Add(time.Duration(i) * forgotten / 10)})
+		at := facts.Logon{At: now.Add(time.Duration(i) * forgotten / 10)}
+		c.keep(fmt.Sprint(i), heldLogon[*facts.CertsrvAnswer]{Logon: at, credential: "reader"})
 	}
 	if len(c.held) > 10 {
 		t.Errorf("held %d logons of ten days, want those of one", len(c.held))
@@ -320,7 +326,7 @@ func TestCAsTakeTurns(t *testing.T) {
 	probe := func(ca, credential string) {
 		if _, held := c.kept(ca, credential, now); !held {
 			logons[ca]++
-			c.keep(ca, credential, facts.CertsrvLogon{At: now})
+			c.keep(ca, heldLogon[*facts.CertsrvAnswer]{Logon: facts.Logon{At: now}, credential: credential})
 		}
 	}
 	const hours, minutesBetween = 12, 5

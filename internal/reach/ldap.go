@@ -114,7 +114,7 @@ func (c *controller) connect(ctx context.Context, a netip.Addr, roots []*x509.Ce
 	noted.granted.Store(maxAnswer) // for TLS and the logon
 	s := &session{noted: noted, address: address}
 	if c.access.Bind == site.BindLDAPS {
-		secured := tls.Client(noted, controllerTLS(c.host, roots))
+		secured := tls.Client(noted, verifiedTLS(c.host, roots))
 		if err := secured.HandshakeContext(ctx); err != nil {
 			raw.Close()
 			return nil, tlsProblem(address, err)
@@ -166,7 +166,7 @@ func (c *controller) begin(ctx context.Context, s *session, roots []*x509.Certif
 		return err
 	}
 	if c.access.Bind == site.BindStartTLS {
-		if err := s.startTLS(controllerTLS(c.host, roots)); err != nil {
+		if err := s.startTLS(verifiedTLS(c.host, roots)); err != nil {
 			return err
 		}
 		if err := s.readRootDSE(ctx); err != nil { // what was said before TLS could be anybody's word

@@ -82,11 +82,14 @@ func Unreachable(err error) bool {
 }
 
 // Shared is what the probes of one exporter share: walks through the names, connections to domain
-// controllers, logons to CAs' web pages, the guard of the credentials and the state. Make it with NewShared, Close it at the end.
+// controllers, logons to web servers, answers of the update service, the turn of downloads, the guard of the
+// credentials and the state. Make it with NewShared, Close it at the end.
 type Shared struct {
 	Walker      *Walker
 	Directories *Directories
 	Certsrv     *Certsrv
+	Updates     *Updates
+	Downloads   *Downloads
 	Guard       *Guard
 	State       *state.File
 }
@@ -95,12 +98,14 @@ type Shared struct {
 func NewShared(log *slog.Logger, f *state.File) *Shared {
 	guard := NewGuard(log, f)
 	return &Shared{
-		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Guard: guard, State: f,
+		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Updates: NewUpdates(guard),
+		Downloads: NewDownloads(guard, log), Guard: guard, State: f,
 	}
 }
 
 // Close ends what is under way and every held connection.
 func (s *Shared) Close() {
+	s.Updates.Close()
 	s.Directories.Close()
 	s.Walker.Close()
 }

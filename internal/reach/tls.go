@@ -16,26 +16,42 @@ import (
 
 const maxRootFile = 1 << 20
 
-// controllerTLS is the TLS of a connection to a domain controller over which a password goes. Without
-// roots the controller's certificate is verified as a browser would. With roots it must lead to one of
-// them, and old controllers are met as they are: TLS 1.0, no forward secrecy, SHA-1 signatures.
-func controllerTLS(host string, roots []*x509.Certificate) *tls.Config {
+// verifiedTLS is the TLS of a connection to a server over which a password goes. Without roots its
+// certificate is verified as a browser would. With roots it must lead to one of
+// them, and old servers are met as they are: TLS 1.0, no forward secrecy, SHA-1 signatures.
+func verifiedTLS(host string, roots []*x509.Certificate) *tls.Config {
 	if roots == nil {
 		return &tls.Config{ServerName: host}
 	}
 	return &tls.Config{
-		ServerName: host,
-		MinVersion: tls.VersionTLS10, // Windows 2003 and 2008 know nothing newer
-		CipherSuites: []uint16{
-			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
-		},
+		ServerName:         host,
+		MinVersion:         tls.VersionTLS10, // Windows 2003 and 2008 know nothing newer
+		CipherSuites:       oldAndNewSuites(),
 		InsecureSkipVerify: true, // crypto/x509 refuses SHA-1; VerifyConnection verifies instead
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return verifyController(state.PeerCertificates, host, roots, time.Now())
+			return verifyServer(state.PeerCertificates, host, roots, time.Now())
 		},
+	}
+}
+
+// oldAndNewSuites are the cipher suites of today and those of servers as old as the phones.
+func oldAndNewSuites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+	}
+}
+
+// observingTLS is the TLS of a connection over which nothing secret goes: what a server answers is seen,
+// whatever certificate it has. No name is sent, as phones send none (CONTRACT section 4), and what phones may
+// know at most is offered besides what is new, RC4 included.
+func observingTLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS10,
+		CipherSuites:       append(oldAndNewSuites(), tls.TLS_RSA_WITH_RC4_128_SHA),
+		InsecureSkipVerify: true, // no judgement of trust is made here, and nothing is sent that it would protect
 	}
 }
 
@@ -47,7 +63,7 @@ func untrusted(format string, args ...any) error {
 	return fmt.Errorf(untrustedMark+format, args...)
 }
 
-func verifyController(served []*x509.Certificate, host string, roots []*x509.Certificate, now time.Time) error {
+func verifyServer(served []*x509.Certificate, host string, roots []*x509.Certificate, now time.Time) error {
 	if len(served) == 0 {
 		return untrusted("none was served")
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/prometheus/common/model"
 
@@ -104,6 +103,9 @@ func configured(c *collectors.Collector, t collectors.Target, set site.Collector
 	if set.MaxOffset > 0 {
 		t.MaxOffset = set.MaxOffset
 	}
+	if set.MaxBytesPerSecond > 0 {
+		t.MaxBytesPerSecond = set.MaxBytesPerSecond
+	}
 	return t
 }
 
@@ -188,17 +190,17 @@ func (p *Plan) Print(w io.Writer) error {
 	}
 	for _, s := range order {
 		fmt.Fprintln(w, s)
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		target := ""
 		for _, j := range bySite[s] {
+			if at := fmt.Sprintf("  %s  %s", j.Target.Network, j.Target.Name); at != target {
+				fmt.Fprintln(w, at)
+				target = at
+			}
 			shared := ""
 			if n := len(j.Sites) - 1; n > 0 {
 				shared = fmt.Sprintf(", shared with %d more", n)
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\tevery %s%s\n", j.Target.Network, j.Collector.Name, j.Target.Name,
-				model.Duration(j.Target.Interval), shared)
-		}
-		if err := table.Flush(); err != nil {
-			return err
+			fmt.Fprintf(w, "    %-18s every %s%s\n", j.Collector.Name, model.Duration(j.Target.Interval), shared)
 		}
 	}
 	_, err := fmt.Fprintf(w, "sites: %d, targets: %d\n", len(order), len(p.Jobs))

@@ -121,11 +121,15 @@ func TestFindAndPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `oslo
-  internal  dns  contoso.com  every 1m30s, shared with 1 more
-  external  dns  contoso.com  every 1m30s, shared with 1 more
+  internal  contoso.com
+    dns                every 1m30s, shared with 1 more
+  external  contoso.com
+    dns                every 1m30s, shared with 1 more
 bergen
-  internal  dns  contoso.com  every 1m30s, shared with 1 more
-  external  dns  contoso.com  every 1m30s, shared with 1 more
+  internal  contoso.com
+    dns                every 1m30s, shared with 1 more
+  external  contoso.com
+    dns                every 1m30s, shared with 1 more
 sites: 2, targets: 2
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

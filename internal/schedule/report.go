@@ -101,11 +101,21 @@ func Once(ctx context.Context, shared *reach.Shared, p *Planned, due time.Time) 
 }
 
 func probe(ctx context.Context, p *Planned, env *collectors.Env) *Report {
+	var err error
+	if p.Collector.Alone { // its time begins with its turn
+		var done func()
+		if done, err = env.Shared.Downloads.Turn(ctx); err == nil {
+			defer done()
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.Target.Timeout)
 	defer cancel()
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
 	r.Since = r.Started
-	r.Failures = collectors.Failures(guarded(ctx, p.Collector, env, r.Seen))
+	if err == nil {
+		err = guarded(ctx, p.Collector, env, r.Seen)
+	}
+	r.Failures = collectors.Failures(err)
 	r.Ended = time.Now()
 	r.samples, r.lines = env.Samples(), env.Lines()
 	return r

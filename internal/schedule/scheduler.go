@@ -138,10 +138,11 @@ func (s *Scheduler) Sets(yield func(metric.Set)) {
 }
 
 // Ready tells whether every job has reported, or had once: a reload that adds targets makes nobody take the
-// exporter out of service.
+// exporter out of service. Jobs that run alone may take hours and do not count.
 func (s *Scheduler) Ready() bool {
 	jobs := s.plan.Load().jobs
-	if len(jobs) > 0 && !slices.ContainsFunc(jobs, func(j *job) bool { return j.last.Load() == nil }) {
+	waits := func(j *job) bool { return j.last.Load() == nil && !j.planned.Load().Collector.Alone }
+	if len(jobs) > 0 && !slices.ContainsFunc(jobs, waits) {
 		s.ready.Store(true)
 	}
 	return s.ready.Load()
@@ -245,6 +246,10 @@ func (s *Scheduler) Run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			}
+			continue
+		}
+		if j.planned.Load().Collector.Alone { // it waits for its turn, and leaves the workers to the others
+			wg.Go(func() { s.probe(j) })
 			continue
 		}
 		select {

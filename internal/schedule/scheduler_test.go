@@ -142,6 +142,42 @@ func TestWorkersAreBounded(t *testing.T) {
 	})
 }
 
+// TestAloneRunsOneAtATime: probes that move much data wait for one another without a worker, and their time
+// begins with their turn.
+func TestAloneRunsOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const jobs, takes = 5, 8 * time.Second
+		j := newJournal()
+		var now, most, late atomic.Int32
+		alone := fake("firmware_download", func(ctx context.Context, _ *collectors.Env) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			defer now.Add(-1)
+			select {
+			case <-time.After(takes):
+			case <-ctx.Done():
+				late.Add(1)
+			}
+			return nil
+		})
+		alone.Alone, alone.Interval = true, 24*time.Hour
+		h := startPlan(t, 1, planOf(t, []*collectors.Collector{alone, fake("dns", j.note)}, manyDomains(jobs)...))
+		pass(2 * time.Second)
+		if len(j.at) != jobs || !h.Ready() {
+			t.Errorf("%d of %d others were probed, ready %t", len(j.at), jobs, h.Ready())
+		}
+		pass(jobs * takes)
+		reported := 0
+		for range h.Reports {
+			reported++
+		}
+		if most.Load() != 1 || late.Load() != 0 || reported != 2*jobs {
+			t.Errorf("%d at a time, %d without time, %d reports; want 1, 0 and %d", most.Load(), late.Load(), reported, 2*jobs)
+		}
+		pass(24 * time.Hour)
+		h.Swap(planOf(t, []*collectors.Collector{fake("dns", j.note)}, "contoso.com")) // ends those that wait
+	})
+}
+
 func TestTimeoutIsThatOfTheTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := fake("dns", func(ctx context.Context, _ *collectors.Env) error {

@@ -77,6 +77,7 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 			field{"time_order", func(n *yaml.Node, key string) { choice(r, n, key, phone.TimeOrders(), &f.Time) }},
 			field{"update_name", func(n *yaml.Node, key string) { r.boolean(n, key, &f.UpdateName) }},
 			field{"strict_srv", func(n *yaml.Node, key string) { r.boolean(n, key, &f.StrictSRV) }},
+			field{"accepts", func(n *yaml.Node, key string) { r.accepts(n, key, &f.Accepts) }},
 		)
 		into[k.Value] = f
 	})
@@ -104,6 +105,11 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		read("dns", noMore),
 		read("directory", noMore),
 		read("certsrv", noMore),
+		read("update", noMore),
+		read("firmware", noMore),
+		read("firmware_download", func(s *CollectorSettings) []field {
+			return []field{{"max_bytes_per_second", func(n *yaml.Node, key string) { r.rate(n, key, &s.MaxBytesPerSecond) }}}
+		}),
 		read("ntp", func(s *CollectorSettings) []field {
 			return []field{{"max_offset", func(n *yaml.Node, key string) {
 				r.duration(n, key, time.Second, longestPeriod, &s.MaxOffset)
@@ -249,9 +255,11 @@ func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
 	keys := []field{
 		{"resolvers", func(n *yaml.Node, key string) { out.Resolvers = r.resolvers(n, key) }},
 		{"connect_to", func(n *yaml.Node, key string) { out.ConnectTo = r.connectTo(n, key) }},
+		{"update", func(n *yaml.Node, key string) { out.Update = r.update(n, key) }},
 	}
 	if name == Internal {
 		keys = append(keys,
+			field{"front_ends", func(n *yaml.Node, key string) { out.FrontEnds = r.frontEnds(n, key) }},
 			field{"directory", func(n *yaml.Node, key string) { out.Directory = r.directory(n, key) }},
 			field{"certsrv", func(n *yaml.Node, key string) { out.Certsrv = r.certsrv(n, key) }})
 	}

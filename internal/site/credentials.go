@@ -155,13 +155,7 @@ func (r *reader) directory(n *yaml.Node, key string) Directory {
 	r.fields(n, key,
 		field{"bind", func(n *yaml.Node, key string) { choice(r, n, key, BindKinds(), &d.Bind) }},
 		field{"credential", func(n *yaml.Node, key string) { r.credential(n, key, &d.Credential) }},
-		field{"roots", func(n *yaml.Node, key string) {
-			r.items(n, key, maxRootFiles, func(n *yaml.Node, key string) {
-				var path string
-				r.path(n, key, &path)
-				d.RootFiles = append(d.RootFiles, path)
-			})
-		}},
+		field{"roots", func(n *yaml.Node, key string) { d.RootFiles = r.rootFiles(n, key) }},
 	)
 	named := n.Kind == yaml.MappingNode && child(n, "credential") != nil
 	switch bind := child(n, "bind"); {
@@ -176,6 +170,16 @@ func (r *reader) directory(n *yaml.Node, key string) Directory {
 		r.fault(n, key+".bind", string(d.Bind)+" with a keytab", "write bind: kerberos, or give the credential a password_file")
 	}
 	return d
+}
+
+func (r *reader) rootFiles(n *yaml.Node, key string) []string {
+	var out []string
+	r.items(n, key, maxRootFiles, func(n *yaml.Node, key string) {
+		var path string
+		r.path(n, key, &path)
+		out = append(out, path)
+	})
+	return out
 }
 
 func (r *reader) certsrv(n *yaml.Node, key string) Certsrv {

@@ -82,12 +82,38 @@ type Certsrv struct {
 	Hosts []string
 }
 
+// Update is how the update service and the files of updates are asked for.
+type Update struct {
+	// Credential logs on by NTLM, over TLS that is verified; nil asks anonymously only.
+	Credential *Credential
+	// RootFiles hold the roots, in PEM, to which the server's certificate must lead before a password goes
+	// out; without any it is verified as a browser would, by the roots of this machine.
+	RootFiles []string
+	// Paths are files to look for beside those of the answer, on every server.
+	Paths []string
+	// Post asks as phones do; off without a template.
+	Post UpdatePost
+}
+
+// UpdatePost is the phone that a POST tells the update service of. The elements of a real phone's request
+// are not known (CONTRACT section 1.4), so that the template is the user's.
+type UpdatePost struct {
+	// Template is the path of the file; empty where there is no POST.
+	Template string
+	// MAC is a locally administered one and Serial empty by default, so that nobody's real phone appears
+	// in the server's audit log.
+	MAC, Serial string
+	phone.Build
+}
+
 // CollectorSettings overrides a collector's defaults; zero values leave them.
 type CollectorSettings struct {
 	Interval time.Duration
 	Timeout  time.Duration
 	// MaxOffset is for ntp only: from this offset on a clock counts as wrong.
 	MaxOffset time.Duration
+	// MaxBytesPerSecond is for firmware_download only: how fast an image is read at most.
+	MaxBytesPerSecond int
 }
 
 // Site is a place where phones plug in.
@@ -124,6 +150,10 @@ type Network struct {
 	// Directory and Certsrv are internal only.
 	Directory Directory
 	Certsrv   Certsrv
+	// FrontEnds are the servers that answer for updates, internal only; without any they are found as phones
+	// find them.
+	FrontEnds []string
+	Update    Update
 }
 
 // ConnectTo diverts connections for a host and port to others. An empty Host or Port matches all; an

@@ -93,7 +93,7 @@ func TestAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest, _ := phone.FindFirmware("3.5.6907.35")
-	newest.Time = phone.WindowsFirst
+	newest.Time, newest.Accepts = phone.WindowsFirst, "4.0.*"
 	changed := phone.KnownFirmware()
 	for i, f := range changed {
 		if f.Version == newest.Version {
@@ -120,17 +120,23 @@ func TestAccepted(t *testing.T) {
 				},
 				Directory: Directory{Bind: BindLDAPS, Credential: reader,
 					RootFiles: []string{"testdata/accepted/ca.pem", "/etc/ssl/old.pem"}},
-				Certsrv: Certsrv{Credential: machine, Hosts: []string{"ca01.contoso.com"}},
+				Certsrv:   Certsrv{Credential: machine, Hosts: []string{"ca01.contoso.com"}},
+				FrontEnds: []string{"fe01.contoso.com"},
+				Update: Update{Credential: reader, RootFiles: []string{"/etc/ssl/old.pem"}, Paths: []string{"/a/b.nbt"},
+					Post: UpdatePost{Template: "testdata/accepted/ask.xml", MAC: "02-00-00-00-00-01", Build: phone.Build{
+						Vendor: "Polycom", Model: "CX700", Revision: "B", Locale: "ENU"}}},
 			}},
 		}, {
 			Name:     "outside-only",
 			Domains:  phone.Domains{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "contoso.com", Logon: "contoso.com"},
 			Firmware: changed,
-			Networks: []Network{{Name: External, Resolvers: []netip.AddrPort{address("198.51.100.53:53")}}},
+			Networks: []Network{{Name: External, Resolvers: []netip.AddrPort{address("198.51.100.53:53")}, Update: Update{
+				Post: UpdatePost{Template: "/ask.xml", MAC: "0A-00-00-00-00-0f", Serial: "1", Build: phone.CX700()}}}},
 		}},
 		Collectors: map[string]CollectorSettings{
-			"dns": {Interval: time.Second, Timeout: 100 * time.Millisecond},
-			"ntp": {MaxOffset: 24 * time.Hour}, "certsrv": {Interval: 10 * time.Minute},
+			"dns":               {Interval: time.Second, Timeout: 100 * time.Millisecond},
+			"firmware_download": {MaxBytesPerSecond: 65536},
+			"ntp":               {MaxOffset: 24 * time.Hour}, "certsrv": {Interval: 10 * time.Minute},
 		},
 		Credentials: map[string]*Credential{"reader": reader, "machine": machine},
 	}
@@ -191,16 +197,16 @@ func TestExamples(t *testing.T) {
 	_, err = Parse("cx700.yml", []byte(`
 zzzzzzzz: 1
 firmware_profiles: {1.0.0.1: {zzzzzzzz: 1}}
-collectors: {zzzzzzzz: 1, dns: {zzzzzzzz: 1}, ntp: {zzzzzzzz: 1}}
+collectors: {zzzzzzzz: 1, dns: {zzzzzzzz: 1}, ntp: {zzzzzzzz: 1}, firmware_download: {zzzzzzzz: 1}}
 credentials: {reader: {zzzzzzzz: 1}}
 sites:
   - zzzzzzzz: 1
     dhcp: {zzzzzzzz: 1}
-    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
+    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}}, external: {zzzzzzzz: 1}}
 `))
 	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(places) != 13 {
-		t.Fatalf("%d places with keys, want 13:\n%v", len(places), err)
+	if len(places) != 16 {
+		t.Fatalf("%d places with keys, want 16:\n%v", len(places), err)
 	}
 	for _, p := range places {
 		for key := range strings.SplitSeq(p[1], ", ") {

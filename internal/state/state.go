@@ -1,6 +1,7 @@
 // Package state keeps the little that an exporter must not forget when it is started anew: accounts that
-// were refused and are not used again, and since when each published root has been seen. It is one small
-// JSON file, --state.file, written anew at each change; without a path it is kept in memory only.
+// were refused and are not used again, since when each published root has been seen, and the sums of images of
+// firmware. It is one small JSON file, --state.file, written anew at each change; without a path it is kept in
+// memory only.
 package state
 
 import (
@@ -27,6 +28,8 @@ type Data struct {
 	Stops map[string]Stop `json:"stopped_accounts,omitempty"`
 	// Roots by the forest's configuration naming context.
 	Roots map[string]*Roots `json:"roots,omitempty"`
+	// Images by network, URL and the way to it.
+	Images map[string]Image `json:"images,omitempty"`
 }
 
 // Stop says why an account is not used any more.

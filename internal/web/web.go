@@ -109,11 +109,12 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 	}
 }
 
-// lookAt probes a target now. Where that takes a logon, the last report does while it is fresh: nobody can
-// make the exporter log on by asking for pages.
+// lookAt probes a target now. Where that takes a logon or moves much data, the last report does while it is
+// fresh: nobody can make the exporter log on, or read an image, again and again by asking for pages.
 func (o Options) lookAt(ctx context.Context, p *schedule.Planned) *schedule.Report {
 	const fresh = 2 // intervals
-	if last := o.Scheduler.Last(p); p.Target.Credentialled() && last != nil && time.Since(last.Ended) < fresh*p.Target.Interval {
+	spared := p.Target.Credentialled() || p.Collector.Alone
+	if last := o.Scheduler.Last(p); spared && last != nil && time.Since(last.Ended) < fresh*p.Target.Interval {
 		return last
 	}
 	return schedule.Once(ctx, o.Scheduler.Shared(), p, time.Now())

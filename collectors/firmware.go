@@ -1,0 +1,398 @@
+package collectors
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+const (
+	// maxFiles bounds how many files one probe looks for.
+	maxFiles = 16
+	// maxURL bounds the length of a base URL.
+	maxURL = 512
+)
+
+// fileForm is the name of a file in an answer; it must not lead out of its folder.
+var fileForm = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
+
+var (
+	descFirmwareReachable = metric.NewGauge("cx700_firmware_reachable",
+		"Whether a file of an update is there for phones (1) or not (0); outside a demand for an NTLM logon counts as there. "+
+			"Absent when its server's name was not answered.",
+		`cx700_firmware_reachable == 0`, "network", "target", "file")
+	descFirmwareSize = metric.NewGauge("cx700_firmware_size_bytes",
+		"Size of a file of an update, as its server tells; absent when it does not.",
+		`cx700_firmware_size_bytes{file=~"(?i).*nbt"} < 1e6`, "network", "target", "file")
+)
+
+// Firmware watches the files of updates by their headers.
+func Firmware() *Collector {
+	return &Collector{
+		Name: "firmware", Asks: "Are the files of an update there for phones to fetch?", Guide: "17, 23, 26, 31",
+		Interval: 5 * time.Minute, Timeout: 20 * time.Second,
+		Reasons: firmwareReasons(),
+		Metrics: []*metric.Desc{descFirmwareReachable, descFirmwareSize},
+		Targets: func(s *site.Site, n site.Network) []Target { return updateTargets("firmware", s, n) },
+		Probe:   probeFirmware,
+		Explain: explainFirmware,
+	}
+}
+
+func probeFirmware(ctx context.Context, env *Env, seen *facts.Seen) error {
+	f, err := lookAtFiles(ctx, env)
+	if err != nil {
+		return err
+	}
+	seen.Firmware = f
+	for i := range f.Files {
+		f.Files[i].Largest = env.Shared.State.Image(imageKey(env.Target, f.Files[i].URL)).Largest
+	}
+	emitFirmware(env, f)
+	return join(judgeFirmware(env.Target, f))
+}
+
+// lookAtFiles asks for the headers of all files: without a logon, always, and with one where that is wanted.
+func lookAtFiles(ctx context.Context, env *Env) (*facts.Firmware, error) {
+	u, err := env.Update(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &facts.Firmware{Update: u}
+	var files []reach.FileURL
+	files, f.Foreign = filesToAsk(env.Target, u)
+	f.Files = make([]facts.FirmwareFile, len(files))
+	reach.Parallel(len(files), func(i int) { f.Files[i] = env.Target.Way.AskFile(ctx, files[i]) })
+	logOnToFiles(ctx, env, f)
+	return f, nil
+}
+
+// logOnToFiles asks again for the files of the first server that wants a logon by NTLM over TLS.
+func logOnToFiles(ctx context.Context, env *Env, f *facts.Firmware) {
+	if env.Target.Update.Credential == nil {
+		return
+	}
+	var wanted []*facts.FirmwareFile
+	for i := range f.Files {
+		file := &f.Files[i]
+		if asksNTLM(file.Anonymous) && strings.HasPrefix(file.URL, "https:") && (wanted == nil || wanted[0].Host == file.Host) {
+			wanted = append(wanted, file)
+		}
+	}
+	if wanted != nil {
+		l := env.Shared.Updates.LogOnToFiles(ctx, env.updateAccess(), wanted)
+		f.Logon = &l
+	}
+}
+
+func asksNTLM(a *facts.FileAnswer) bool {
+	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer)
+}
+
+// filesToAsk lists the files that the answers name, the interim image and those of the site file, each once.
+// An answer may not aim us at other servers: what is foreign is told and not asked.
+func filesToAsk(t *Target, u *facts.Update) (files []reach.FileURL, foreign []string) {
+	l := &fileList{target: t, update: u}
+	for i := range u.Servers {
+		for _, a := range updateAnswers(t, &u.Servers[i]) {
+			for _, f := range a.Response.Files {
+				l.offered(f)
+			}
+		}
+	}
+	scheme, folder := "http", phone.FilesPath
+	if t.Network == site.External {
+		scheme, folder = "https", phone.FilesPathExt
+	}
+	var served []netip.Addr
+	for i := range u.Servers {
+		s := &u.Servers[i]
+		addresses := reach.Addresses(s.Names)
+		if len(addresses) == 0 || slices.Contains(served, addresses[0]) {
+			continue // another name of the same server
+		}
+		served = append(served, addresses[0])
+		l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: folder + phone.InterimImage}, facts.InterimFile)
+		for _, configured := range t.Update.Paths {
+			l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: configured}, facts.ConfiguredFile)
+		}
+	}
+	return l.files, l.foreign
+}
+
+type fileList struct {
+	target  *Target
+	update  *facts.Update
+	files   []reach.FileURL
+	foreign []string
+}
+
+func (l *fileList) add(u *url.URL, kind facts.FileKind) {
+	again := slices.ContainsFunc(l.files, func(f reach.FileURL) bool { return strings.EqualFold(f.URL.String(), u.String()) })
+	if !again && len(l.files) < maxFiles {
+		l.files = append(l.files, reach.FileURL{URL: u, Kind: kind})
+	}
+}
+
+func (l *fileList) reject(what, why string) {
+	if text := fmt.Sprintf("%.200q: %s", what, why); !slices.Contains(l.foreign, text) && len(l.foreign) < maxFiles {
+		l.foreign = append(l.foreign, text)
+	}
+}
+
+// offered adds the three files of one offer, below the base URL that is for this network.
+func (l *fileList) offered(f phone.UpdateFile) {
+	base := f.BaseURL
+	if l.target.Network == site.External {
+		base = f.ExternalBaseURL
+	}
+	if base == "" {
+		return
+	}
+	u, why := l.allowed(base)
+	if why != "" {
+		l.reject(base, why)
+		return
+	}
+	for _, name := range f.Names() {
+		if !fileForm.MatchString(name) {
+			l.reject(name, "no plain name of a file")
+			continue
+		}
+		l.add(u.JoinPath(name), facts.OfferedFile)
+	}
+}
+
+// allowed takes a base URL apart, or says why it is not followed: it may lead to the servers that were asked,
+// and into the site's own domains.
+func (l *fileList) allowed(base string) (u *url.URL, why string) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil || len(base) > maxURL:
+		return nil, "no URL"
+	case u.Scheme != "http" && u.Scheme != "https", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Opaque != "":
+		return nil, "no plain address by http or https"
+	}
+	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	if p := u.Port(); p != "" && p != port {
+		return nil, "another port than " + port
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if !l.ours(host) {
+		return nil, "its host is neither a server for updates nor in the site's domains"
+	}
+	u.Host = host
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+		u.Host = "[" + host + "]"
+	}
+	return u, ""
+}
+
+func (l *fileList) ours(host string) bool {
+	address, err := netip.ParseAddr(host)
+	for i := range l.update.Servers {
+		s := &l.update.Servers[i]
+		if s.Host == host || err == nil && slices.Contains(reach.Addresses(s.Names), address) {
+			return true
+		}
+	}
+	d := l.target.Domains
+	return err != nil && hostForm.MatchString(host) && slices.ContainsFunc([]string{d.SIP, d.DHCP, d.SMTP, d.Logon}, func(domain string) bool {
+		return strings.Contains(domain, ".") && phone.Within(host, domain)
+	})
+}
+
+// fileName tells a reader which file it is: its name, its version and its server.
+func fileName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fileLabel(address)
+	}
+	name := path.Base(u.Path)
+	if v := phone.OfferedVersion(path.Dir(u.Path)); v != "" {
+		name += " of " + v
+	}
+	return name + " on " + u.Host
+}
+
+// fileLabel is the label of a file: its URL without the scheme, shortened from the left.
+func fileLabel(address string) string {
+	const longest = 200
+	_, label, _ := strings.Cut(address, "://")
+	return label[max(0, len(label)-longest):]
+}
+
+func emitFirmware(env *Env, f *facts.Firmware) {
+	for i := range f.Files {
+		file := &f.Files[i]
+		r, _ := fileReason(env.Target, file)
+		if r != reasonFirmwareNamesUnanswered {
+			env.Emit(descFirmwareReachable, oneIf(r == nil || r == reasonFirmwareAnonymous), fileLabel(file.URL))
+		}
+		if a := file.Answer(); a != nil && holdsFile(a) && a.Size >= 0 {
+			env.Emit(descFirmwareSize, float64(a.Size), fileLabel(file.URL))
+		}
+	}
+}
+
+// holdsFile tells whether an answer is a file, which a page of a proxy is not.
+func holdsFile(a *facts.FileAnswer) bool {
+	return (a.Status == http.StatusOK || a.Status == http.StatusPartialContent) && !isPage(a.ContentType)
+}
+
+func isPage(contentType string) bool {
+	return strings.HasPrefix(strings.ToLower(contentType), "text/html")
+}
+
+// judgeFirmware says in which ways files cannot be fetched.
+func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
+	found := findings{}
+	for i := range f.Files {
+		if r, text := fileReason(t, &f.Files[i]); r != nil {
+			found.add(r, fileName(f.Files[i].URL)+": "+text)
+		}
+	}
+	for _, host := range unanswered(f) {
+		found.add(reasonFirmwareNamesUnanswered, host+": no resolver answers the name of this server for updates")
+	}
+	for _, text := range f.Foreign {
+		found.add(reasonBaseURLForeign, text)
+	}
+	if f.Logon != nil {
+		if r := webLogonReason(*f.Logon); r != nil {
+			found.add(r, f.Logon.Detail)
+		}
+	}
+	judgePublishing(t, f, found)
+	return found.failures(Firmware().Reasons)
+}
+
+// unanswered lists the servers for updates of which it is not known whether they have files.
+func unanswered(f *facts.Firmware) []string {
+	var out []string
+	for _, s := range f.Update.Servers {
+		if !(nameView{s.Names}).settled(s.Host, phone.A) {
+			out = append(out, s.Host)
+		}
+	}
+	return out
+}
+
+// judgePublishing looks outside for one half of what must be published: the service, and its files.
+func judgePublishing(t *Target, f *facts.Firmware, found findings) {
+	if t.Network != site.External {
+		return
+	}
+	published := func(a facts.WebAnswer) bool {
+		return a.Status == http.StatusOK || a.Status == http.StatusPartialContent || a.Status == http.StatusUnauthorized
+	}
+	var service, files, serviceSeen, filesSeen bool
+	var texts []string
+	for _, s := range f.Update.Servers {
+		if s.Secure != nil && s.Secure.Status != 0 {
+			service, serviceSeen = service || published(s.Secure.WebAnswer), true
+			texts = append(texts, phone.UpdatePathExt+": "+webText(s.Secure.WebAnswer))
+		}
+	}
+	for i := range f.Files {
+		if a := f.Files[i].Anonymous; a != nil && a.Status != 0 {
+			files, filesSeen = files || published(a.WebAnswer), true
+			texts = append(texts, fileName(f.Files[i].URL)+": "+webText(a.WebAnswer))
+		}
+	}
+	if serviceSeen && filesSeen && service != files {
+		found.add(reasonPublishingHalf, strings.Join(texts[:min(len(texts), 4)], "; "))
+	}
+}
+
+// fileReason says what is to be said of one file, nil when all is well.
+func fileReason(t *Target, f *facts.FirmwareFile) (r *Reason, seen string) {
+	if f.Names != nil {
+		l, settled := nameView{f.Names}.lookup(f.Host, phone.A)
+		switch {
+		case !settled:
+			return reasonFirmwareNamesUnanswered, "no resolver answers its server's name"
+		case l.None():
+			return reasonFirmwareUnresolved, "A " + string(l.Outcome)
+		}
+	}
+	a := f.Answer()
+	if a == nil {
+		return reasonFirmwareSilent, "no time was left to ask"
+	}
+	r = headerReason(a)
+	switch {
+	case asksNTLM(a) && t.Network == site.External:
+		return nil, ""
+	case r == nil && f.Kind != facts.InterimFile && a.Size >= 0 && a.Size < f.Largest:
+		return reasonDownloadCutOff, fmt.Sprintf("%s; under the same version %d bytes were read before", fileText(a), f.Largest)
+	case f.Kind == facts.InterimFile && r == reasonFirmwareNotFound:
+		r = reasonInterimMissing
+	case r == nil && t.Network == site.External && f.LoggedOn == nil:
+		r = reasonFirmwareAnonymous
+	}
+	if r == nil {
+		return nil, ""
+	}
+	return r, fileText(a)
+}
+
+// headerReason says what is to be said of what a server tells of a file.
+func headerReason(a *facts.FileAnswer) *Reason {
+	switch {
+	case a.Problem != "":
+		return firmwareProblems[a.Problem]
+	case holdsFile(a) && a.Size == 0:
+		return reasonFirmwareEmpty
+	case holdsFile(a):
+		return nil
+	case a.Status == http.StatusOK || a.Status == http.StatusPartialContent:
+		return reasonFirmwarePage
+	case a.Status == http.StatusUnauthorized:
+		return reasonFirmwareLogonWanted
+	case a.Status == http.StatusForbidden:
+		return reasonFirmwareForbidden
+	case a.Status == http.StatusNotFound:
+		return reasonFirmwareNotFound
+	case isRedirect(a.Status):
+		return reasonFirmwareRedirect
+	case isServerError(a.Status):
+		return reasonFirmwareServerError
+	default:
+		return reasonFirmwareStatus
+	}
+}
+
+// fileText says in a few words what a server told of a file.
+func fileText(a *facts.FileAnswer) string {
+	text := a.Method + ": " + webText(a.WebAnswer)
+	if a.Problem != "" {
+		return text
+	}
+	if a.Size >= 0 && (a.Status == http.StatusOK || a.Status == http.StatusPartialContent) {
+		text += fmt.Sprintf(", %d bytes", a.Size)
+	}
+	if a.ContentType != "" {
+		text += ", " + a.ContentType
+	}
+	if !a.LastModified.IsZero() {
+		text += ", of " + a.LastModified.UTC().Format(time.DateTime)
+	}
+	if a.ETag != "" {
+		text += ", ETag " + a.ETag
+	}
+	return text
+}

@@ -1,0 +1,242 @@
+package collectors
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+	"github.com/cx700/cx700_exporter/internal/state"
+)
+
+const (
+	// maxImages bounds how many images one probe reads.
+	maxImages = 4
+	// defaultRate spares the network: an image takes a quarter of a minute.
+	defaultRate = 1 << 20
+	// slowRate is a speed at which an image takes eight minutes. What phones stand is not known.
+	slowRate = 32 << 10
+)
+
+var (
+	descDownloadOK = metric.NewGauge("cx700_firmware_download_ok",
+		"Whether the last reading of a whole image brought all of it (1) or not (0).",
+		`cx700_firmware_download_ok == 0`, "network", "target", "file")
+	descDownloadSpeed = metric.NewGauge("cx700_firmware_download_bytes_per_second",
+		"How fast the last reading of a whole image went; never faster than the exporter's own limit.",
+		`cx700_firmware_download_bytes_per_second / 1e6`, "network", "target", "file")
+	descFirmwareChanges = metric.NewCounter("cx700_firmware_changes_total",
+		"How often an image was read with other bytes than before under the same URL, and so under the same version.",
+		`increase(cx700_firmware_changes_total[2d]) > 0`, "network", "target", "file")
+)
+
+// FirmwareDownload reads the images of updates as a whole, as phones do.
+func FirmwareDownload() *Collector {
+	return &Collector{
+		Name: "firmware_download", Asks: "Does the whole image of an update come through, and is it still the same?", Guide: "31",
+		Interval: 24 * time.Hour, Timeout: time.Hour, Alone: true,
+		Reasons: firmwareDownloadReasons(),
+		Metrics: []*metric.Desc{descDownloadOK, descDownloadSpeed, descFirmwareChanges},
+		Targets: func(s *site.Site, n site.Network) []Target {
+			targets := updateTargets("firmware_download", s, n)
+			for i := range targets {
+				targets[i].MaxBytesPerSecond = defaultRate
+			}
+			return targets
+		},
+		Probe:   probeFirmwareDownload,
+		Explain: explainFirmwareDownload,
+	}
+}
+
+func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) error {
+	f, err := lookAtFiles(ctx, env)
+	if err != nil {
+		return err
+	}
+	t := env.Target
+	access := reach.DownloadAccess{Way: t.Way, Update: t.Update, BytesPerSecond: t.MaxBytesPerSecond}
+	if env.Scheduled {
+		access.Fresh = t.Interval / 2 // another target with the same server may have read it
+	}
+	d := &facts.Downloads{Firmware: f}
+	seen.Downloads = d
+	for _, file := range images(f) {
+		image := env.Shared.Downloads.Read(ctx, access, file)
+		if err := observeImage(env, &image); err != nil {
+			return err
+		}
+		d.Images = append(d.Images, image)
+	}
+	emitDownloads(env, d)
+	return join(judgeDownloads(t, d))
+}
+
+// images are the files worth reading as a whole: those that are there, and named as images are.
+func images(f *facts.Firmware) []facts.FirmwareFile {
+	var out []facts.FirmwareFile
+	for _, file := range f.Files {
+		a := file.Answer()
+		if a != nil && holdsFile(a) && strings.HasSuffix(strings.ToLower(file.URL), ".nbt") && len(out) < maxImages {
+			out = append(out, file)
+		}
+	}
+	return out
+}
+
+// imageKey names an image in the state: its URL and the way to it, since one name may lead to different
+// servers at different sites.
+func imageKey(t *Target, address string) string {
+	way := sha256.Sum256([]byte(fmt.Sprint(t.Way)))
+	return fmt.Sprintf("%s %s by %x", t.Network, address, way[:4])
+}
+
+// observeImage compares an image with what the state knows of its URL. Probes on demand leave no trace.
+func observeImage(env *Env, d *facts.Download) error {
+	key := imageKey(env.Target, d.URL)
+	if !d.Complete() || d.Status != http.StatusOK {
+		d.Changes = env.Shared.State.Image(key).Changes
+		return nil
+	}
+	before := env.Shared.State.Image(key)
+	now := before.Next(state.Image{SHA256: d.SHA256, Size: d.Read, Seen: d.At})
+	d.Changes, d.Largest = now.Changes, now.Largest
+	if before.SHA256 != "" && before.SHA256 != d.SHA256 {
+		d.Before = before.SHA256
+	}
+	if !env.Scheduled {
+		return nil
+	}
+	if d.Before != "" {
+		env.Say("firmware changed under the same version", "url", d.URL, "before", d.Before, "now", d.SHA256,
+			"bytes_before", before.Size, "bytes", d.Read)
+	}
+	return env.Shared.State.ObserveImage(key, now)
+}
+
+func emitDownloads(env *Env, d *facts.Downloads) {
+	for i := range d.Images {
+		image := &d.Images[i]
+		label := fileLabel(image.URL)
+		r, _ := downloadReason(env.Target, image)
+		env.Emit(descDownloadOK, oneIf(r == nil || r == reasonDownloadSlow), label)
+		env.Emit(descFirmwareChanges, float64(image.Changes), label)
+		if image.Complete() {
+			env.Emit(descDownloadSpeed, image.BytesPerSecond(), label)
+		}
+	}
+}
+
+// judgeDownloads says which images did not come through. That files are not there is said by the collector
+// firmware; here it is said only that nothing could be read.
+func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
+	found := findings{}
+	for i := range d.Images {
+		if r, text := downloadReason(t, &d.Images[i]); r != nil {
+			found.add(r, fileName(d.Images[i].URL)+": "+text)
+		}
+	}
+	if len(d.Images) == 0 {
+		judgeNoImage(t, d.Firmware, found)
+	}
+	judgeSizes(d, found)
+	return found.failures(FirmwareDownload().Reasons)
+}
+
+// judgeNoImage says why nothing could be read, where that is not another collector's matter. Files that want
+// a logon which the site file does not give us are not watched.
+func judgeNoImage(t *Target, f *facts.Firmware, found findings) {
+	answered := false
+	for i := range f.Files {
+		a := f.Files[i].Anonymous
+		if t.Update.Credential == nil && asksNTLM(a) {
+			return
+		}
+		answered = answered || a != nil && a.Status != 0
+	}
+	if hosts := unanswered(f); hosts != nil {
+		found.add(reasonFirmwareNamesUnanswered, strings.Join(hosts, ", ")+": no resolver answers the name of this server for updates")
+	}
+	if answered {
+		found.add(reasonNoImage, fmt.Sprintf("files looked for: %d", len(f.Files)))
+	}
+}
+
+// downloadReason says what is to be said of one image, nil when all is well.
+func downloadReason(t *Target, d *facts.Download) (r *Reason, seen string) {
+	text := downloadText(d)
+	switch {
+	case d.Problem == facts.WebNoLogon:
+		return reasonUpdateLogonFailed, text
+	case d.Problem == facts.WebSilent && d.Read > 0:
+		return reasonDownloadStalled, text
+	case d.Problem != "" && d.Read > 0:
+		return reasonDownloadCutOff, text
+	case d.Problem != "":
+		return firmwareProblems[d.Problem], text
+	case !holdsFile(&d.FileAnswer):
+		return headerReason(&d.FileAnswer), text
+	case d.Announced >= 0 && d.Read != d.Announced, d.Kind != facts.InterimFile && d.Read < d.Largest:
+		return reasonDownloadCutOff, text
+	case d.BytesPerSecond() < slowRate && t.MaxBytesPerSecond >= 2*slowRate && d.Took > time.Second:
+		return reasonDownloadSlow, text
+	default:
+		return nil, ""
+	}
+}
+
+// judgeSizes compares the images of one version on several servers.
+func judgeSizes(d *facts.Downloads, found findings) {
+	type read struct{ url, sum string }
+	first := map[string]read{}
+	for i := range d.Images {
+		image := &d.Images[i]
+		if !image.Complete() {
+			continue
+		}
+		_, path, _ := strings.Cut(fileLabel(image.URL), "/")
+		path = strings.ToLower(path)
+		if before, again := first[path]; !again {
+			first[path] = read{image.URL, image.SHA256}
+		} else if before.sum != image.SHA256 {
+			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", fileName(before.url), before.sum, fileName(image.URL), image.SHA256))
+		}
+	}
+}
+
+// downloadText says in a few words how the reading of an image went.
+func downloadText(d *facts.Download) string {
+	text := fmt.Sprintf("%s, read %d bytes", webText(d.WebAnswer), d.Read)
+	if d.Size >= 0 {
+		text += fmt.Sprintf(" of %d", d.Size)
+	}
+	if d.Announced >= 0 && d.Announced != d.Size {
+		text += fmt.Sprintf(", HEAD told %d", d.Announced)
+	}
+	if d.Largest > d.Read {
+		text += fmt.Sprintf(", under the same version there were %d before", d.Largest)
+	}
+	text += fmt.Sprintf(" in %s, %.1f MB/s", d.Took.Round(time.Millisecond), d.BytesPerSecond()/1e6)
+	return text
+}
+
+func firmwareDownloadReasons() []*Reason {
+	out := []*Reason{
+		reasonDownloadStalled, reasonDownloadSlow, reasonImagesDiffer, reasonNoImage,
+	}
+	for _, r := range firmwareReasons() {
+		names := []*Reason{reasonBaseURLForeign, reasonPublishingHalf, reasonFirmwareAnonymous, reasonInterimMissing,
+			reasonFirmwareUnresolved}
+		if !slices.Contains(names, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,163 @@
+package reach
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+)
+
+// FileURL is a file to look for. Its scheme is http or https and its port the usual one of that.
+type FileURL struct {
+	URL  *url.URL
+	Kind facts.FileKind
+}
+
+// port is where the file's server listens.
+func (f FileURL) port() uint16 {
+	if f.URL.Scheme == "https" {
+		return httpsPort
+	}
+	return httpPort
+}
+
+// secure is the TLS by which anybody may look at the file.
+func (f FileURL) secure() *tls.Config {
+	if f.URL.Scheme == "https" {
+		return observingTLS()
+	}
+	return nil
+}
+
+// addresses finds the file's server. The question is nil where the URL holds an address.
+func (w Way) addresses(ctx context.Context, host string) (*facts.Names, []netip.Addr) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return nil, []netip.Addr{a}
+	}
+	names := w.Resolve(ctx, host)
+	return names, Addresses(names)
+}
+
+// AskFile asks for a file's header only, at the first address of its server that answers. A redirect is not
+// followed.
+func (w Way) AskFile(ctx context.Context, f FileURL) facts.FirmwareFile {
+	out := facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind}
+	var addresses []netip.Addr
+	out.Names, addresses = w.addresses(ctx, out.Host)
+	for _, a := range addresses[:min(len(addresses), maxWebAddresses)] {
+		answer := w.askHeader(ctx, f, netip.AddrPortFrom(a, f.port()))
+		if out.Anonymous = &answer; answer.Problem == "" || ctx.Err() != nil {
+			break
+		}
+	}
+	return out
+}
+
+func (w Way) askHeader(ctx context.Context, f FileURL, address netip.AddrPort) facts.FileAnswer {
+	ctx, cancel := context.WithTimeout(ctx, webTimeout)
+	defer cancel()
+	transport := w.transport(ctx, address, f.secure())
+	defer transport.CloseIdleConnections()
+	answer := fileHeader(ctx, transport, http.MethodHead, f.URL.String(), address)
+	if refusesHead(answer) {
+		answer = fileHeader(ctx, transport, http.MethodGet, f.URL.String(), address)
+	}
+	return answer
+}
+
+// refusesHead tells whether a server may answer a GET although it does not take HEAD.
+func refusesHead(a facts.FileAnswer) bool {
+	return a.Status == http.StatusMethodNotAllowed || a.Status == http.StatusNotImplemented || a.Problem == facts.WebMalformed
+}
+
+func fileHeader(ctx context.Context, by http.RoundTripper, method, url string, address netip.AddrPort) facts.FileAnswer {
+	request, err := fileRequest(ctx, method, url)
+	if err != nil {
+		return facts.FileAnswer{Method: method, Size: -1, WebAnswer: badRequest(address, err)}
+	}
+	return readHeader(by, request, address)
+}
+
+// fileRequest asks for a header, by GET for the first byte only.
+func fileRequest(ctx context.Context, method, url string) (*http.Request, error) {
+	request, err := webRequest(ctx, method, url, nil)
+	if err == nil && method == http.MethodGet {
+		request.Header.Set("Range", "bytes=0-0")
+	}
+	return request, err
+}
+
+func readHeader(by http.RoundTripper, request *http.Request, address netip.AddrPort) facts.FileAnswer {
+	out := facts.FileAnswer{Method: request.Method, Size: -1}
+	out.WebAnswer = exchange(by, request, address, func(response *http.Response, _ *facts.WebAnswer) error {
+		describe(response, &out)
+		return nil
+	})
+	return out
+}
+
+// describe takes what the header tells of a file.
+func describe(response *http.Response, out *facts.FileAnswer) {
+	header := response.Header
+	out.ContentType, out.ETag = printable(header.Get("Content-Type")), printable(header.Get("ETag"))
+	if t, err := http.ParseTime(header.Get("Last-Modified")); err == nil {
+		out.LastModified = t
+	}
+	out.Size = response.ContentLength
+	if response.StatusCode == http.StatusPartialContent {
+		out.Size = -1
+		if _, size, ok := strings.Cut(header.Get("Content-Range"), "/"); ok {
+			if n, err := strconv.ParseInt(size, 10, 64); err == nil && n >= 0 {
+				out.Size = n
+			}
+		}
+	}
+}
+
+// LogOnToFiles asks for the headers of files of one server with the account, or returns what came of it
+// before while that stands. It must be called only where the anonymous answers ask for a logon.
+func (u *Updates) LogOnToFiles(ctx context.Context, a UpdateAccess, files []*facts.FirmwareFile) facts.Logon {
+	first := files[0]
+	key := a.key()
+	for _, f := range files {
+		key += " " + f.URL
+	}
+	answers, logon := u.files.logon(ctx, key, a.Credential, first.Host,
+		func(ctx context.Context, secret Secret, l *facts.Logon) ([]facts.FileAnswer, error) {
+			return a.fileHeaders(ctx, secret, files, l)
+		})
+	for i := range answers {
+		files[i].LoggedOn = &answers[i]
+	}
+	return logon
+}
+
+func (a UpdateAccess) fileHeaders(ctx context.Context, secret Secret, files []*facts.FirmwareFile, l *facts.Logon) ([]facts.FileAnswer, error) {
+	address := files[0].Anonymous.Address
+	secure, err := a.verified(files[0].Host)
+	if err != nil {
+		return nil, err
+	}
+	transport := a.Way.transport(ctx, address, secure)
+	defer transport.CloseIdleConnections()
+	var out []facts.FileAnswer
+	for _, f := range files {
+		request, err := fileRequest(ctx, http.MethodHead, f.URL)
+		if err != nil {
+			return out, problem(facts.BindFailed, "%s: %s", f.URL, printable(err.Error()))
+		}
+		err = ntlm(transport, request, a.Credential.Username, secret, address, l, func(by http.RoundTripper) facts.WebAnswer {
+			out = append(out, readHeader(by, request, address))
+			return out[len(out)-1].WebAnswer
+		})
+		if err != nil {
+			return out[:len(out)-1], err
+		}
+	}
+	return out, nil
+}
