@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,18 +80,20 @@ func (t *Target) Key() string {
 	plain := *t
 	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential = nil, nil, nil
 	key := fmt.Sprintf("%+v", plain)
-	for _, c := range []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential} {
-		if c != nil {
-			key += fmt.Sprintf(" %+v", *c)
-		}
+	for _, c := range t.Credentials() {
+		key += fmt.Sprintf(" %+v", *c)
 	}
 	return key
 }
 
-// Credentialled tells that probes of the target log on with an account.
-func (t *Target) Credentialled() bool {
-	return t.Directory.Credential != nil || t.Certsrv.Credential != nil || t.Update.Credential != nil
+// Credentials lists those with which probes of the target may log on.
+func (t *Target) Credentials() []*site.Credential {
+	all := []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential}
+	return slices.DeleteFunc(all, func(c *site.Credential) bool { return c == nil })
 }
+
+// Credentialled tells that probes of the target log on with an account.
+func (t *Target) Credentialled() bool { return len(t.Credentials()) > 0 }
 
 // Round is equal for targets that need the same walk through the names. Their probes start together,
 // so that the walk is made once.

@@ -155,10 +155,8 @@ func phonesSamples(cfg *site.Config) []metric.Sample {
 func (p *Plan) Credentials() map[string]bool {
 	out := map[string]bool{}
 	for _, j := range p.Jobs {
-		for _, c := range []*site.Credential{j.Target.Directory.Credential, j.Target.Certsrv.Credential} {
-			if c != nil {
-				out[c.Name] = true
-			}
+		for _, c := range j.Target.Credentials() {
+			out[c.Name] = true
 		}
 	}
 	return out
