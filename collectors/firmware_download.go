@@ -153,6 +153,12 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 // judgeNoImage says why nothing could be read, where that is not another collector's matter. Files that want
 // a logon which the site file does not give us are not watched.
 func judgeNoImage(t *Target, f *facts.Firmware, found findings) {
+	if f.Logon != nil {
+		if r := webLogonReason(*f.Logon); r != nil {
+			found.add(r, f.Logon.Detail)
+			return
+		}
+	}
 	answered := false
 	for i := range f.Files {
 		a := f.Files[i].Anonymous

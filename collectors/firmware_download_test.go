@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -187,6 +188,13 @@ func TestDownloadNotWatched(t *testing.T) {
 	reasons, env, _ := p.probe(t, FirmwareDownload())
 	if len(reasons) > 0 || len(samples(env)) > 0 {
 		t.Errorf("reasons %v, series %v", reasons, samples(env))
+	}
+	// With an account that may not be used, that is what keeps us from it.
+	p.target.Update.Credential = &site.Credential{Name: "reader", AllowedHosts: []string{"dc01.contoso.com"}}
+	for _, c := range []*Collector{Update(), Firmware(), FirmwareDownload()} {
+		if reasons, _, _ := p.probe(t, c); !slices.Equal(reasons, []string{"credential_unusable"}) {
+			t.Errorf("%s with such an account: %v", c.Name, reasons)
+		}
 	}
 }
 

@@ -135,6 +135,17 @@ func (p *process) ready() {
 	})
 }
 
+// reported waits for every target, those included that run alone and that nobody who asks for readiness waits
+// for. Every target of a lab has one site.
+func (p *process) reported() {
+	p.t.Helper()
+	p.ready()
+	p.eventually("every target has reported, one after the other", func() bool {
+		scrape := p.get("/metrics")
+		return strings.Count(scrape, "\ncx700_probe_interval_seconds{") == strings.Count(scrape, "\ncx700_site_target_info{")
+	})
+}
+
 var failingSeries = regexp.MustCompile(`(?m)^cx700_probe_failing\{collector="(\w+)",network="(\w+)",reason="(\w+)",`)
 
 // failing lists network/collector/reason of every cx700_probe_failing in a scrape.

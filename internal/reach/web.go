@@ -92,9 +92,11 @@ type handshakeError struct{ error }
 func (e *handshakeError) Unwrap() error { return e.error }
 
 // exchange sends a request and has the body of the answer read.
-func exchange(by http.RoundTripper, request *http.Request, address netip.AddrPort, read func(*http.Response, *facts.WebAnswer) error) facts.WebAnswer {
+func exchange(by http.RoundTripper, request *http.Request, address netip.AddrPort,
+	read func(*http.Response, *facts.WebAnswer) error,
+) (out facts.WebAnswer) {
 	started := time.Now()
-	out := facts.WebAnswer{Address: address}
+	out.Address = address
 	defer func() { out.Took = time.Since(started) }()
 	response, err := by.RoundTrip(request)
 	if err != nil {
