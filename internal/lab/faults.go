@@ -43,6 +43,12 @@ func faultTable() []fault {
 	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), updateFaults(), firmwareFaults())
 }
 
+// with adds the reasons that other collectors find.
+func with(f fault, also map[string][]string) fault {
+	f.Also = also
+	return f
+}
+
 func nameFaults() []fault {
 	dnsInside := func(name, text string, apply func(*state), reasons ...string) fault {
 		return fault{Fault{Name: name, Network: "internal", Collector: "dns", Reasons: reasons, Text: text}, apply}
@@ -51,17 +57,19 @@ func nameFaults() []fault {
 		return fault{Fault{Name: name, Network: "external", Collector: "dns", Reasons: reasons, Text: text}, apply}
 	}
 	blind := func(f fault) fault {
-		f.Also = map[string][]string{
+		return with(f, map[string][]string{
 			"ntp": {"time_names_unanswered"}, "directory": {"dc_names_unanswered"}, "certsrv": {"certsrv_host_unknown"},
-		}
-		return f
+			"update": {"update_names_unanswered"}, "firmware": {"firmware_names_unanswered"},
+			"firmware_download": {"firmware_names_unanswered"},
+		})
 	}
 	return []fault{
 		dnsInside("srv_dropped", "SRV _sipinternaltls._tcp is gone", drops(sipInternalSRV), "srv_missing"),
 		dnsInside("sip_a_dropped", "A sip is gone", drops(sipName), "sip_a_missing", "srv_outside_sip_domain"),
 		dnsInside("registrar_gone", "no name leads to the pool any more", drops(sipInternalSRV, sipName),
 			"registrar_not_found", "srv_missing", "sip_a_missing"),
-		dnsInside("srv_target_gone", "the SRV record points to a name without an address", drops(poolName), "srv_target_unresolved"),
+		with(dnsInside("srv_target_gone", "the SRV record points to a name without an address", drops(poolName), "srv_target_unresolved"),
+			map[string][]string{"update": {"update_unresolved"}, "firmware": {"firmware_unresolved"}}),
 		dnsInside("ntp_srv_dropped", "SRV _ntp._udp is gone; time.windows.com is left", drops(ntpSRV), "time_srv_missing"),
 		dnsInside("autodiscover_dropped", "A autodiscover is gone", drops(autodiscoverName), "autodiscover_missing"),
 		dnsInside("ucupdates_dropped", "A ucupdates-r2 is gone", drops(updateName), "update_name_missing"),
@@ -77,7 +85,8 @@ func nameFaults() []fault {
 		dnsInside("dns_lying", "the second resolver leads to another pool", lies, "resolvers_disagree"),
 		dnsInside("dns_long_answer", "answers need TCP, which works: nothing is wrong", resolversDo(truncatesUDP)),
 		dnsOutside("external_srv_dropped", "SRV _sip._tls is gone outside", dropsOutside(sipExternalSRV), "srv_missing"),
-		dnsOutside("reverse_proxy_dropped", "the reverse proxy's name is gone outside", dropsOutside(reverseProxyName), "reverse_proxy_missing"),
+		with(dnsOutside("reverse_proxy_dropped", "the reverse proxy's name is gone outside", dropsOutside(reverseProxyName),
+			"reverse_proxy_missing"), map[string][]string{"update": {"update_unresolved"}}),
 	}
 }
 

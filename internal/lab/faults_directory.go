@@ -8,8 +8,7 @@ func directoryFaults() []fault {
 	}
 	// Where the CA's name cannot be had from AD, nobody knows whom to ask for certsrv.
 	blind := func(f fault) fault {
-		f.Also = map[string][]string{"certsrv": {"certsrv_host_unknown"}}
-		return f
+		return with(f, map[string][]string{"certsrv": {"certsrv_host_unknown"}})
 	}
 	return []fault{
 		directory("ad_ca_empty", "every cACertificate holds the placeholder 0x00", publish(placeholder), "root_empty"),

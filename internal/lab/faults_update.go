@@ -20,15 +20,20 @@ func updateFaults() []fault {
 		inside("update_other_version", "another version is offered: nothing is wrong",
 			func(s *updateState) { s.version = otherVersion }),
 		{Fault{Name: "update_front_end_differs", Network: "internal", Collector: "update", Reasons: []string{"front_ends_differ"},
-			Text: "the second front end offers another version"}, func(s *state) { s.updates[secondFrontEnd].version = otherVersion }},
+			Also: map[string][]string{"firmware": {"firmware_not_found"}},
+			Text: "the second front end offers a version without files"}, func(s *state) { s.updates[secondFrontEnd].version = otherVersion }},
 		inside("update_entity_bomb", "the answer's entities stand for gigabytes", does(hasEntityBomb), "update_unparsable"),
 		inside("update_redirect_circle", "the update service redirects in a circle", does(goesInCircles), "update_redirect"),
 		inside("update_html", "the update service answers with a page and status 200", does(isPage), "update_unparsable"),
 		{Fault{Name: "update_down", Network: "internal", Collector: "update", Reasons: []string{"update_unreachable"},
+			Also: map[string][]string{"firmware": {"firmware_unreachable"}},
 			Text: "nothing listens at the front ends"}, moved(poolName, frontEndName, updateName)},
-		outside("update_anonymous_outside", "the update service asks for no logon outside", admits(everybody), "update_anonymous"),
-		outside("update_403_outside", "the reverse proxy forbids the update service", admits(forbids), "update_forbidden"),
-		outside("update_404_outside", "the reverse proxy does not know the update service", admits(unpublished), "update_not_found"),
+		with(outside("update_anonymous_outside", "the update service asks for no logon outside", admits(everybody), "update_anonymous"),
+			map[string][]string{"firmware": {"firmware_anonymous"}}),
+		with(outside("update_403_outside", "the reverse proxy forbids the update service", admits(forbids), "update_forbidden"),
+			map[string][]string{"firmware": {"firmware_forbidden"}, "firmware_download": {"no_image"}}),
+		with(outside("update_404_outside", "the reverse proxy does not know the update service", admits(unpublished), "update_not_found"),
+			map[string][]string{"firmware": {"interim_image_missing"}, "firmware_download": {"no_image"}}),
 	}
 }
 
@@ -38,12 +43,13 @@ func firmwareFaults() []fault {
 			onFrontEnds(func(s *updateState) { s.image = mode })}
 	}
 	return []fault{
-		firmware("firmware_missing", "the image that is offered is not there", "firmware", imageMissing, "firmware_missing"),
-		firmware("firmware_cut", "the image is a shorter file", "firmware", imageShort, "firmware_size"),
+		firmware("firmware_missing", "the image that is offered is not there", "firmware", imageMissing, "firmware_not_found"),
+		firmware("firmware_cut", "the image is a shorter file than before", "firmware", imageShort, "firmware_cut_off"),
 		firmware("firmware_cut_wrong_length", "the connection ends in the middle of the image", "firmware_download",
-			imageCutOff, "download_cut"),
-		firmware("firmware_slow", "the image comes at 4 KiB a second", "firmware_download", imageSlow, "download_slow"),
-		{Fault{Name: "update_half_published", Network: "external", Collector: "firmware", Reasons: []string{"publishing_half"},
+			imageCutOff, "firmware_cut_off"),
+		firmware("firmware_slow", "the image comes at 4 KiB a second", "firmware_download", imageSlow, "firmware_slow"),
+		{Fault{Name: "update_half_published", Network: "external", Collector: "firmware",
+			Reasons: []string{"publishing_half", "interim_image_missing"}, Also: map[string][]string{"firmware_download": {"no_image"}},
 			Text: "the reverse proxy knows the request handler and not the files"},
 			onProxy(func(s *updateState) { s.filesUnpublished = true })},
 	}
