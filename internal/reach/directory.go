@@ -154,9 +154,10 @@ func (d *Directories) controller(ctx context.Context, c *controller, names *fact
 	found, err := d.controllers.get(ctx, key, due, remaining(ctx)*9/10, func(ctx context.Context) facts.Controller {
 		return d.readController(ctx, c, key, addresses, out)
 	})
-	if err != nil {
-		out.Problem, out.Detail = facts.Delayed, "another probe of "+c.host+" took all the time"
-		return out
+	if err != nil { // the look may begin yet, with what it was given
+		delayed := out
+		delayed.Problem, delayed.Detail = facts.Delayed, "another probe of "+c.host+" took all the time"
+		return delayed
 	}
 	return found
 }

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -147,6 +148,37 @@ func TestManySitesShareOneLook(t *testing.T) {
 	wg.Wait()
 	if unread.Load() > 0 || connections.Load() != 1 {
 		t.Errorf("%d sites were not read, %d connections; want 0 and 1", unread.Load(), connections.Load())
+	}
+}
+
+// TestImpatientProbeLeavesNoMark: a probe that waits for its turn in vain has begun a look that others share,
+// and what they get must not say that it was delayed.
+func TestImpatientProbeLeavesNoMark(t *testing.T) {
+	asked := make(chan struct{}, 2)
+	way := listen(t, func(conn net.Conn) {
+		asked <- struct{}{}
+		time.Sleep(400 * time.Millisecond)
+		answersLDAP(conn, 0)
+	})
+	g, _ := guardOn(t, "")
+	d := NewDirectories(g)
+	defer d.Close()
+	c := &controller{way: way, host: "dc01.contoso.com", port: 389, guard: g}
+	look := func(patience time.Duration, due time.Time) facts.Controller {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		return d.controller(ctx, c, &facts.Names{}, []netip.Addr{netip.MustParseAddr("192.0.2.10")}, due)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { look(10*time.Second, time.Now()) })
+	<-asked
+	due := time.Now()
+	if got := look(200*time.Millisecond, due); got.Problem != facts.Delayed {
+		t.Errorf("the impatient: %q %s", got.Problem, got.Detail)
+	}
+	if got := look(10*time.Second, due); !got.Read() {
+		t.Errorf("the patient: %q %s", got.Problem, got.Detail)
 	}
 }
 
