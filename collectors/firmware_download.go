@@ -68,8 +68,9 @@ func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) erro
 	}
 	d := &facts.Downloads{Firmware: f}
 	seen.Downloads = d
-	for _, file := range images(f) {
-		image := env.Shared.Downloads.Read(ctx, access, file)
+	files := images(f)
+	for i, file := range files {
+		image := readInShare(ctx, env, access, file, len(files)-i)
 		if err := observeImage(env, &image); err != nil {
 			return err
 		}
@@ -77,6 +78,17 @@ func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) erro
 	}
 	emitDownloads(env, d)
 	return join(judgeDownloads(t, d))
+}
+
+// readInShare reads one of the images that are left in its share of the time, so that a slow server does not
+// make the others look silent.
+func readInShare(ctx context.Context, env *Env, access reach.DownloadAccess, file facts.FirmwareFile, left int) facts.Download {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return env.Shared.Downloads.Read(ctx, access, file)
 }
 
 // images are the files worth reading as a whole: those that are there, and named as images are.

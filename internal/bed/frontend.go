@@ -59,6 +59,7 @@ end
 // cutOffScript sends less than it announces: length and file.
 const cutOffScript = `function handle(r)
 	r.content_type = "application/octet-stream"
+	r.subprocess_env["nokeepalive"] = "1"
 	r.headers_out["Content-Length"] = "%d"
 	r:sendfile(%q)
 	return apache2.OK
@@ -216,11 +217,8 @@ func (s *updateServer) image() string {
 
 // directives are how the image is served.
 func (i ImageAnswer) directives() string {
-	switch i {
-	case ImageSlow:
+	if i == ImageSlow {
 		return fmt.Sprintf("SetOutputFilter RATE_LIMIT\nSetEnvIf Request_URI ^ rate-limit=%d\n", SlowRate>>10)
-	case ImageCutOff:
-		return "SetEnvIf Request_URI ^ nokeepalive=1\n"
 	}
 	return ""
 }

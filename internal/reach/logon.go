@@ -130,7 +130,7 @@ func ntlm(by http.RoundTripper, request *http.Request, username string, s Secret
 	case leg.err != nil:
 		return problem(facts.BindFailed, "%s: NTLM: %s", at, printable(leg.err.Error()))
 	case answer.Status == http.StatusUnauthorized && leg.authenticated:
-		return problem(facts.CredentialRefused, "%s: NTLM: status 401", at)
+		return problem(facts.CredentialRefused, "%s: NTLM: status 401, as a proxy gives too that parts the logon's requests", at)
 	case answer.Status == http.StatusUnauthorized:
 		return problem(facts.BindFailed, "%s: NTLM: the server sent no challenge", at)
 	}
