@@ -135,9 +135,17 @@ func realFaults() []realFault {
 // inside prefixes reasons with the internal network.
 func inside(reasons ...string) []string { return on("internal", reasons) }
 
-// noDirectory are reasons beside which nobody knows the domain controllers, nor from them the CA.
+// noDirectory are reasons beside which no name in Active Directory is answered: nobody knows the domain controllers,
+// nor from them the CA, nor the servers for updates.
 func noDirectory(reasons ...string) []string {
-	return inside(append(reasons, "directory/dc_names_unanswered", "certsrv/certsrv_host_unknown")...)
+	return inside(append(reasons, "directory/dc_names_unanswered", "certsrv/certsrv_host_unknown",
+		"update/update_names_unanswered", "firmware/firmware_names_unanswered", "firmware_download/firmware_names_unanswered")...)
+}
+
+// noNamesOutside are reasons beside which the reverse proxy's name is not answered.
+func noNamesOutside(reasons ...string) []string {
+	return outside(append(reasons, "update/update_names_unanswered", "firmware/firmware_names_unanswered",
+		"firmware_download/firmware_names_unanswered")...)
 }
 
 func outside(reasons ...string) []string { return on("external", reasons) }
@@ -204,13 +212,13 @@ func recordFaults() []realFault {
 		out("sip dropped outside", outside("dns/registrar_not_found", "dns/sip_a_missing", "dns/srv_target_unresolved"),
 			sipA, "\nx\t"),
 		out("ntp SRV dropped outside", outside("dns/time_srv_missing"), srvTime, "\nx"),
-		out("reverse proxy dropped outside", outside("dns/reverse_proxy_missing"), "\nocsrp\t", "\nx\t"),
+		out("reverse proxy dropped outside", outside("dns/reverse_proxy_missing", "update/update_unresolved"), "\nocsrp\t", "\nx\t"),
 		{name: "no time source is named", want: inside("dns/time_srv_missing", "ntp/time_source_missing"), long: true,
 			breaks: both(edits(zone, insideResolvers, srvTime, "\nx"), edits("time.windows.com", insideResolvers, "@\tIN A\t", "x\tIN A\t")),
 			heals:  restore},
 		{name: "lying resolver", want: inside("dns/resolvers_disagree"),
 			breaks: edits(zone, insideResolvers[1:], "192.168.7.81", "192.168.7.66"), heals: restore},
-		{name: "ucupdates-r2 dropped", want: inside("dns/update_name_missing"),
+		{name: "ucupdates-r2 dropped", want: inside("dns/update_name_missing", "update/update_unresolved"),
 			breaks: deletesAD("ucupdates-r2"), heals: addsAD("ucupdates-r2")},
 		{name: "ucupdates-r2 dropped outside", want: outside("dns/update_name_missing"),
 			breaks: edits("contoso.com", outsideResolvers, "\nucupdates-r2\t", "\nx\t"), heals: restore},
@@ -271,11 +279,12 @@ func resolverFaults() []realFault {
 		{name: "domain controller silent", want: noDirectory("dns/resolver_timeout"),
 			or:     [][]string{noDirectory("dns/resolver_servfail"), noDirectory("dns/resolver_timeout", "dns/resolver_servfail")},
 			breaks: each(dc, pause), heals: each(dc, resume), waits: true},
-		{name: "SIP zone fails", want: inside("dns/registrar_unresolved", "dns/resolver_servfail"),
+		{name: "SIP zone fails", want: inside("dns/registrar_unresolved", "dns/resolver_servfail",
+			"update/update_names_unanswered", "firmware/firmware_names_unanswered"),
 			breaks: each(insideResolvers, failSIP), heals: each(insideResolvers, healDNS)},
 		{name: "SIP zone fails at one", want: inside("dns/resolver_servfail"), long: true,
 			breaks: each(first, failSIP), heals: each(first, healDNS)},
-		{name: "SIP zone fails outside", want: outside("dns/registrar_unresolved", "dns/resolver_servfail"), long: true,
+		{name: "SIP zone fails outside", want: noNamesOutside("dns/registrar_unresolved", "dns/resolver_servfail"), long: true,
 			breaks: each(outsideResolvers, failSIP), heals: each(outsideResolvers, healDNS)},
 		{name: "first resolver silent", want: inside("dns/resolver_timeout"), breaks: each(first, pause), heals: each(first, resume), waits: true},
 		{name: "second resolver silent", want: inside("dns/resolver_timeout"), long: true,
@@ -293,7 +302,7 @@ func resolverFaults() []realFault {
 		{name: "all resolvers killed", want: all("resolver_unreachable"), long: true,
 			breaks: each(insideResolvers, kill), heals: each(insideResolvers, healDNS)},
 		{name: "resolver outside silent", long: true, waits: true,
-			want:   outside("dns/registrar_unresolved", "dns/resolver_timeout", "ntp/time_names_unanswered"),
+			want:   noNamesOutside("dns/registrar_unresolved", "dns/resolver_timeout", "ntp/time_names_unanswered"),
 			breaks: each(outsideResolvers, pause), heals: each(outsideResolvers, resume)},
 	}
 }

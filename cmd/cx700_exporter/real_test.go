@@ -110,13 +110,20 @@ func (r *rig) guideSite(t *testing.T, interval string) string {
   ntp: {interval: %[3]s}
   directory: {interval: %[3]s}
   certsrv: {interval: %[3]s}
+  update: {interval: %[3]s}
+  firmware: {interval: %[3]s}
+  firmware_download: {interval: %[3]s, max_bytes_per_second: 1073741824}
 credentials:
   reader: {username: probe@contoso.com, password_file: %[4]s, allowed_hosts: ["*.contoso.com"]}
 `, r.RootFile(), guideOutside, interval, secret)
 }
 
-// guideTargets is how many targets follow from guideSite: two of names, two of time, AD and the CA.
-const guideTargets = 6
+// guideTargets is how many targets follow from guideSite: AD, the CA, and two each of names, time, update, firmware
+// and firmware_download.
+const guideTargets = 12
+
+// targetsOutside of them are of the network outside.
+const targetsOutside = 5
 
 // The targets that follow from guideSite.
 const (
@@ -418,7 +425,7 @@ func probeCommands(t *testing.T, e *exporter, want []string) error {
 		worst := collectors.Notes
 		texts := []string{c.Asks}
 		good := map[string]bool{"internal": true}
-		if len(c.Targets(&site.Site{}, site.Network{Name: site.External})) > 0 {
+		if len(c.Targets(&site.Site{}, site.Network{Name: site.External, ReverseProxy: "ocsrp.fabrikam.com"})) > 0 {
 			good["external"] = true
 		}
 		for _, reason := range c.Reasons {
@@ -502,7 +509,7 @@ func testReload(t *testing.T, r *rig) {
 	if left := regexp.MustCompile(`(?m)^.*network="external".*$`).FindAllString(scrape, -1); left != nil {
 		t.Errorf("series of removed targets are left:\n%s", strings.Join(left, "\n"))
 	}
-	if got := series(t, scrape, "cx700_probe_success"); len(got) != guideTargets-2 {
+	if got := series(t, scrape, "cx700_probe_success"); len(got) != guideTargets-targetsOutside {
 		t.Errorf("targets after the change: %v", got)
 	}
 	if code := e.stop(t); code != exitGood {
