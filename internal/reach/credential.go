@@ -44,6 +44,8 @@ type account struct {
 	turn chan struct{}
 	// files holds how each secret's file looked last.
 	files map[string]fileLook
+	// compared holds which secrets were compared with which digests: to compare is costly on purpose.
+	compared map[comparison]bool
 	// resumed is when it was last tried again because a file was touched.
 	resumed time.Time
 }
@@ -54,6 +56,27 @@ type fileLook struct {
 	outside string
 	stop    time.Time
 	refused bool
+}
+
+// comparison is a digest of a secret and the SHA-256 of another, which never leaves the process.
+type comparison struct {
+	digest  string
+	content [sha256.Size]byte
+}
+
+// holds tells whether a digest is that of a secret.
+func (a *account) holds(digest string, content []byte) bool {
+	const most = 256
+	key := comparison{digest, sha256.Sum256(content)}
+	same, known := a.compared[key]
+	if !known {
+		same = holds(digest, content)
+		if len(a.compared) >= most {
+			clear(a.compared)
+		}
+		a.compared[key] = same
+	}
+	return same
 }
 
 // credential is what is known of one entry of the site file.
@@ -128,6 +151,9 @@ func (g *Guard) Use(ctx context.Context, c *site.Credential, host string, logon 
 		g.note(c.Name, stop)
 		return stopped(c.Name, stop)
 	}
+	if ctx.Err() != nil { // the secret's look took the time that was left
+		return problem(facts.Delayed, "no time was left for the logon with credential %s", c.Name)
+	}
 	err = logon(secret)
 	var p *Problem
 	switch {
@@ -138,7 +164,7 @@ func (g *Guard) Use(ctx context.Context, c *site.Credential, host string, logon 
 		g.log.Error("credential refused: its account is not tried with this secret until its file changes",
 			"credential", c.Name, "host", host, "reason", p.Kind, "err", p.Detail)
 	case err == nil:
-		g.forgive(key, stop, content)
+		g.forgive(key, a, stop, content)
 		a.files[secretFile(c)] = fileLook{outside: outside}
 		g.note(c.Name, nil)
 	}
@@ -155,7 +181,7 @@ func (a *account) mayUse(stop *state.Stop, c *site.Credential, outside string, c
 	if same && last.stop.Equal(stop.Since) {
 		return !last.refused
 	}
-	refused := slices.ContainsFunc(stop.Secrets, func(digest string) bool { return holds(digest, content) })
+	refused := slices.ContainsFunc(stop.Secrets, func(digest string) bool { return a.holds(digest, content) })
 	a.files[secretFile(c)] = fileLook{outside: outside, stop: stop.Since, refused: refused}
 	if !refused {
 		return true
@@ -179,11 +205,11 @@ func (g *Guard) refuse(key string, before *state.Stop, p *Problem, content []byt
 }
 
 // forgive takes a secret that works off those that were refused.
-func (g *Guard) forgive(key string, stop *state.Stop, content []byte) {
+func (g *Guard) forgive(key string, a *account, stop *state.Stop, content []byte) {
 	if stop == nil {
 		return
 	}
-	left := slices.DeleteFunc(slices.Clone(stop.Secrets), func(digest string) bool { return holds(digest, content) })
+	left := slices.DeleteFunc(slices.Clone(stop.Secrets), func(digest string) bool { return a.holds(digest, content) })
 	switch {
 	case len(left) == 0:
 		g.change(key, nil)
@@ -213,7 +239,7 @@ func (g *Guard) account(name, key string) *account {
 	}
 	a := g.accounts[key]
 	if a == nil {
-		a = &account{turn: make(chan struct{}, 1), files: map[string]fileLook{}}
+		a = &account{turn: make(chan struct{}, 1), files: map[string]fileLook{}, compared: map[comparison]bool{}}
 		g.accounts[key] = a
 	}
 	return a

@@ -235,7 +235,7 @@ func TestNamesCountInAnAnswer(t *testing.T) {
 	g, _ := guardOn(t, "")
 	d := NewDirectories(g)
 	defer d.Close()
-	if c := readOne(t, d, way, site.Directory{}); c.Problem != facts.SearchTooLarge {
+	if c := readOneWithin(t, d, way, site.Directory{}, time.Minute); c.Problem != facts.SearchTooLarge {
 		t.Errorf("%s: %s", c.Problem, c.Detail)
 	}
 	if n := sent.Load(); n > 2*maxAnswer {

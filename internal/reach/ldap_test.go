@@ -158,13 +158,17 @@ func TestHostileControllers(t *testing.T) {
 // readOne reads the one controller of contoso.com within two seconds.
 func readOne(t *testing.T, d *Directories, way Way, access site.Directory) facts.Controller {
 	t.Helper()
+	return readOneWithin(t, d, way, access, 2*time.Second)
+}
+
+func readOneWithin(t *testing.T, d *Directories, way Way, access site.Directory, timeout time.Duration) facts.Controller {
+	t.Helper()
 	find := func(name string, _ phone.RecordType) phone.Records {
 		if strings.HasPrefix(name, "_ldap.") {
 			return phone.Records{Services: []phone.Service{{Target: "dc01.contoso.com", Port: 389}}}
 		}
 		return phone.Records{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}
 	}
-	const timeout = 2 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	seen, err := d.Read(ctx, way, phone.Domains{Logon: "contoso.com"}, access, &facts.Names{}, find, time.Now(), timeout)
