@@ -3,6 +3,7 @@ package collectors
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -113,12 +114,18 @@ func explainUpdateAnswer(w io.Writer, t *Target, a *facts.UpdateAnswer) {
 	}
 }
 
+// shown is a URL of an answer, fit for a terminal and a log.
 func shown(url string) string {
 	if url == "" {
 		return "blank"
 	}
-	return strings.Trim(fmt.Sprintf("%.200q", url), `"`)
+	return strings.Trim(fmt.Sprintf("%.200q", withoutPassword(url)), `"`)
 }
+
+var userInfo = regexp.MustCompile(`//[^/?#]*@`)
+
+// withoutPassword hides what stands before a host: somebody's name and password.
+func withoutPassword(url string) string { return userInfo.ReplaceAllString(url, "//***@") }
 
 func ladderText(fw phone.Firmware, version string) string {
 	switch {

@@ -148,7 +148,7 @@ func (l *fileList) add(u *url.URL, kind facts.FileKind) {
 }
 
 func (l *fileList) reject(what, why string) {
-	if text := fmt.Sprintf("%.200q: %s", what, why); !slices.Contains(l.foreign, text) && len(l.foreign) < maxFiles {
+	if text := fmt.Sprintf("%.200q: %s", withoutPassword(what), why); !slices.Contains(l.foreign, text) && len(l.foreign) < maxFiles {
 		l.foreign = append(l.foreign, text)
 	}
 }

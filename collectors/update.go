@@ -124,15 +124,26 @@ func pool(d phone.Domains, order phone.RegistrarOrder, find phone.Find) string {
 
 // updateAnswers returns what a server says to the phones of this network: to everybody, and to our account.
 func updateAnswers(t *Target, s *facts.UpdateServer) []facts.UpdateAnswer {
+	return append(anonymousAnswers(t, s), loggedOnAnswers(s)...)
+}
+
+func anonymousAnswers(t *Target, s *facts.UpdateServer) []facts.UpdateAnswer {
 	var out []facts.UpdateAnswer
 	if first := firstAnswer(t, s); first != nil {
 		out = append(out, *first)
 	}
-	out = append(out, s.Posts...)
-	if s.Logon != nil {
-		out = append(out, s.Logon.Answers...)
+	return understood(append(out, s.Posts...))
+}
+
+func loggedOnAnswers(s *facts.UpdateServer) []facts.UpdateAnswer {
+	if s.Logon == nil {
+		return nil
 	}
-	return slices.DeleteFunc(out, func(a facts.UpdateAnswer) bool { return a.Response == nil })
+	return understood(slices.Clone(s.Logon.Answers))
+}
+
+func understood(answers []facts.UpdateAnswer) []facts.UpdateAnswer {
+	return slices.DeleteFunc(answers, func(a facts.UpdateAnswer) bool { return a.Response == nil })
 }
 
 // firstAnswer is the one that a phone would get: from port 80 inside, and from 443 where that is the only
@@ -364,31 +375,43 @@ func cannotTake(t *Target, a *facts.UpdateAnswer, version string) []phone.Firmwa
 
 // judgeDifferences compares what the servers say to the same request, but for the time.
 func judgeDifferences(t *Target, u *facts.Update, found findings) {
-	type said struct{ host, text string }
-	first := map[string]said{}
+	d := differences{first: map[string]serverSays{}, found: found}
 	for i := range u.Servers {
 		s := &u.Servers[i]
-		for _, a := range updateAnswers(t, s) {
-			request := fmt.Sprint(a.Firmware, s.Logon != nil)
-			plain := *a.Response
-			plain.CurrentTime = time.Time{}
-			now := said{s.Host, fmt.Sprintf("%+v", plain)}
-			if before, again := first[request]; !again {
-				first[request] = now
-			} else if before.text != now.text {
-				found.add(reasonFrontEndsDiffer, before.host+": "+responseText(firstResponse(t, u, before.host))+"; "+s.Host+": "+responseText(a.Response))
-			}
+		d.compare(s.Host, "everybody", anonymousAnswers(t, s))
+		d.compare(s.Host, "our account", loggedOnAnswers(s))
+	}
+}
+
+// differences compares answers to the same request.
+type differences struct {
+	first map[string]serverSays
+	found findings
+}
+
+type serverSays struct {
+	host     string
+	response *phone.UpdateResponse
+}
+
+func (d differences) compare(host, asker string, answers []facts.UpdateAnswer) {
+	for _, a := range answers {
+		request := asker + " " + a.Firmware
+		before, again := d.first[request]
+		switch {
+		case !again:
+			d.first[request] = serverSays{host, a.Response}
+		case timeless(before.response) != timeless(a.Response):
+			d.found.add(reasonFrontEndsDiffer, before.host+": "+responseText(before.response)+"; "+host+": "+responseText(a.Response))
 		}
 	}
 }
 
-func firstResponse(t *Target, u *facts.Update, host string) *phone.UpdateResponse {
-	for i := range u.Servers {
-		if u.Servers[i].Host == host {
-			return updateAnswers(t, &u.Servers[i])[0].Response
-		}
-	}
-	return nil
+// timeless is a response without its time, for comparing.
+func timeless(r *phone.UpdateResponse) string {
+	plain := *r
+	plain.CurrentTime = time.Time{}
+	return fmt.Sprintf("%+v", plain)
 }
 
 // updateText says in a few words what the service answered.

@@ -367,6 +367,44 @@ func TestFrontEndsDiffer(t *testing.T) {
 	}
 }
 
+// TestOnlyAnswersToTheSameAreCompared: what everybody is told, with what everybody is told, whoever has an account.
+func TestOnlyAnswersToTheSameAreCompared(t *testing.T) {
+	says := func(version string) facts.UpdateAnswer {
+		return facts.UpdateAnswer{Response: &phone.UpdateResponse{ServerVersion: version}}
+	}
+	server := func(plain string, logon *facts.UpdateLogon) facts.UpdateServer {
+		a := says(plain)
+		return facts.UpdateServer{Host: "fe" + plain, Plain: &a, Logon: logon}
+	}
+	for _, tt := range []struct {
+		name    string
+		servers []facts.UpdateServer
+		want    bool
+	}{
+		{"the same", []facts.UpdateServer{server("1", nil), server("1", nil)}, false},
+		{"a logon at one of them", []facts.UpdateServer{server("1", &facts.UpdateLogon{}), server("2", nil)}, true},
+		{"one server tells the account more", []facts.UpdateServer{server("1", &facts.UpdateLogon{Answers: []facts.UpdateAnswer{says("2")}})}, false},
+	} {
+		found := findings{}
+		judgeDifferences(&Target{Network: site.Internal}, &facts.Update{Servers: tt.servers}, found)
+		if got := found[reasonFrontEndsDiffer] != nil; got != tt.want {
+			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestPasswordInURLIsHidden(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://svc:Passw0rd@pool01.contoso.com/a": "http://***@pool01.contoso.com/a",
+		"http://svc:Pass@w0rd@pool01.contoso.com/": "http://***@pool01.contoso.com/",
+		"http://pool01.contoso.com/a@b":            "http://pool01.contoso.com/a@b",
+	} {
+		if got := shown(url); got != want {
+			t.Errorf("%s: %s", want, got)
+		}
+	}
+}
+
 // TestUpdatePost holds that a POST is made for each firmware, escaped, and that its answer counts for that
 // firmware only.
 func TestUpdatePost(t *testing.T) {

@@ -35,6 +35,9 @@ func (c *labCmd) Validate() error {
 // labInterval is short, so that a fault set by hand shows while one looks.
 const labInterval = 3 * time.Second
 
+// labDownloadInterval leaves a slow server the time that its images need.
+const labDownloadInterval = 15 * time.Second
+
 // Run starts the company and an exporter that watches it.
 func (c *labCmd) Run(env *environment) (err error) {
 	if c.ListFaults {
@@ -67,6 +70,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 		for _, collector := range collectors.All() {
 			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: labInterval}
 		}
+		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: labDownloadInterval}
 		return schedule.NewPlan(cfg, collectors.All(), networks(c.Network))
 	})
 	if err := d.reload(); err != nil {

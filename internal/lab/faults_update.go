@@ -47,7 +47,7 @@ func firmwareFaults() []fault {
 		firmware("firmware_cut", "the image is a shorter file than before", "firmware", imageShort, "firmware_cut_off"),
 		firmware("firmware_cut_wrong_length", "the connection ends in the middle of the image", "firmware_download",
 			imageCutOff, "firmware_cut_off"),
-		firmware("firmware_slow", "the image comes at 4 KiB a second", "firmware_download", imageSlow, "firmware_slow"),
+		firmware("firmware_slow", "the image comes at 16 KiB a second", "firmware_download", imageSlow, "firmware_slow"),
 		{Fault{Name: "update_half_published", Network: "external", Collector: "firmware",
 			Reasons: []string{"publishing_half", "interim_image_missing"}, Also: map[string][]string{"firmware_download": {"no_image"}},
 			Text: "the reverse proxy knows the request handler and not the files"},

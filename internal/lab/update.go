@@ -21,7 +21,7 @@ const (
 	// imageSize keeps the lab light: real firmware has 15 MiB.
 	imageSize = 64 << 10
 	// slowly is how long a slow server waits after each KiB.
-	slowly = 250 * time.Millisecond
+	slowly = 60 * time.Millisecond
 )
 
 // imageTime is when the image was made.
