@@ -58,31 +58,19 @@ var (
 		"the CA's web page answers 200, but what it hands out holds no certificate",
 		"open the page in a browser and see what it says; start Active Directory Certificate Services (net start certsvc), "+
 			"and certutil -ping on the CA")
-	reasonCertsrvAnonymous = &Reason{
-		Name: "certsrv_anonymous", Effect: Notes,
-		Means:   "the CA's web page hands out its chain to everybody, without a logon: phones get it, and anybody may use the page",
-		Screen:  "nothing",
-		Mend:    "take Anonymous Authentication off /CertSrv in IIS, if nobody needs it, and leave Windows Authentication on",
-		AtPhone: "nothing", ResetHurts: true,
-	}
+	reasonCertsrvAnonymous = noting("certsrv_anonymous",
+		"the CA's web page hands out its chain to everybody, without a logon: phones get it, and anybody may use the page",
+		"nothing", "take Anonymous Authentication off /CertSrv in IIS, if nobody needs it, and leave Windows Authentication on")
 )
 
 // The ways in which only our own look at the CA's web page is stopped.
 var (
-	reasonCertsrvNotWatched = &Reason{
-		Name: "certsrv_not_watched", Effect: Notes,
-		Means:   "it is not known which CAs there are: the domain controllers show an anonymous client nothing",
-		Screen:  onlyOurProbe,
-		Mend:    "give the site networks.internal.directory a credential, or name the CAs in networks.internal.certsrv.hosts",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonCertsrvNTLMOnly = &Reason{
-		Name: "certsrv_ntlm_only", Effect: Notes,
-		Means:   "the CA's web page offers NTLM only, by which the exporter does not log on: the chain is not fetched",
-		Screen:  onlyOurProbe,
-		Mend:    "add the provider Negotiate to Windows Authentication of /CertSrv in IIS, so that Kerberos can be used",
-		AtPhone: "nothing", ResetHurts: true,
-	}
+	reasonCertsrvNotWatched = noting("certsrv_not_watched",
+		"it is not known which CAs there are: the domain controllers show an anonymous client nothing",
+		onlyOurProbe, "give the site networks.internal.directory a credential, or name the CAs in networks.internal.certsrv.hosts")
+	reasonCertsrvNTLMOnly = noting("certsrv_ntlm_only",
+		"the CA's web page offers NTLM only, by which the exporter does not log on: the chain is not fetched",
+		onlyOurProbe, "add the provider Negotiate to Windows Authentication of /CertSrv in IIS, so that Kerberos can be used")
 	reasonCertsrvHostUnknown = blinding("certsrv_host_unknown",
 		"it is not known which CAs there are: no domain controller could be read",
 		"see what the directory collector says, or name the CAs in networks.internal.certsrv.hosts")

@@ -5,7 +5,6 @@ import "github.com/cx700/cx700_exporter/internal/facts"
 const (
 	screenCannotValidate = "Cannot validate server certificate, on new or reset phones"
 	mendPublish          = `certutil -f -dspublish "root.cer" RootCA, on a domain controller or the CA; then certutil -pulse`
-	onlyOurProbe         = "nothing: this concerns the exporter's own logon only"
 )
 
 // The ways in which phones fail to get a root from Active Directory.
@@ -94,72 +93,35 @@ var (
 		Mend:    "let Authenticated Users read the objects in CN=Certification Authorities (dsacls), as the class's default is",
 		AtPhone: "nothing", ResetHurts: true,
 	}
-	reasonObjectUnusable = &Reason{
-		Name: "ca_object_unusable", Effect: Notes,
-		Means:   "an object of an authority is empty, unparsable or hidden, beside others that are populated",
-		Screen:  "nothing, unless the pool's root is the one",
-		Mend:    "publish that root again if it is in use, else remove the object with certutil -viewdelstore or ADSI Edit",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonReplicating = &Reason{
-		Name: "replicating", Effect: Notes,
-		Means:   "the domain controllers publish different roots: a change is on its way from one to the other",
-		Screen:  "nothing, or some new phones fail until it has arrived",
-		Mend:    "wait; if it lasts for hours, repadmin /showrepl",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonEnrolmentMissing = &Reason{
-		Name: "enrolment_missing", Effect: Notes,
-		Means:   "no pKIEnrollmentService names a CA, so phones have no second way to a root (certsrv)",
-		Screen:  "nothing while a root is published",
-		Mend:    "nothing where a root is published; else install an enterprise CA or publish the root",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonEnrolmentHostMissing = &Reason{
-		Name: "enrolment_host_missing", Effect: Notes,
-		Means:   "a pKIEnrollmentService has no dNSHostName, so phones cannot use that CA's certsrv",
-		Screen:  "nothing while a root is published",
-		Mend:    "set dNSHostName of that object to the CA's name (ADSI Edit), or reinstall the CA's enrolment object",
-		AtPhone: "nothing", ResetHurts: true,
-	}
+	reasonObjectUnusable = noting("ca_object_unusable",
+		"an object of an authority is empty, unparsable or hidden, beside others that are populated",
+		"nothing, unless the pool's root is the one", "publish that root again if it is in use, else remove the object with certutil -viewdelstore or ADSI Edit")
+	reasonReplicating = noting("replicating",
+		"the domain controllers publish different roots: a change is on its way from one to the other",
+		"nothing, or some new phones fail until it has arrived", "wait; if it lasts for hours, repadmin /showrepl")
+	reasonEnrolmentMissing = noting("enrolment_missing",
+		"no pKIEnrollmentService names a CA, so phones have no second way to a root (certsrv)",
+		"nothing while a root is published", "nothing where a root is published; else install an enterprise CA or publish the root")
+	reasonEnrolmentHostMissing = noting("enrolment_host_missing",
+		"a pKIEnrollmentService has no dNSHostName, so phones cannot use that CA's certsrv",
+		"nothing while a root is published", "set dNSHostName of that object to the CA's name (ADSI Edit), or reinstall the CA's enrolment object")
 )
 
 // The ways in which only our own look at Active Directory is stopped.
 var (
-	reasonRootsNotWatched = &Reason{
-		Name: "roots_not_watched", Effect: Notes,
-		Means:   "the domain controllers show an anonymous client nothing, and the site file gives no account to read them with",
-		Screen:  onlyOurProbe,
-		Mend:    "give the site networks.internal.directory a credential, as in examples/cx700.yml",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonSearchDenied = &Reason{
-		Name: "search_denied", Effect: Blinds,
-		Means:   "the domain controller lets our client search for nothing, or shows it nothing: this says nothing about the roots",
-		Screen:  onlyOurProbe,
-		Mend:    "give directory.credential an account of the domain; Authenticated Users may read the configuration by default",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonControllersLeftOut = &Reason{
-		Name: "dcs_left_out", Effect: Notes,
-		Means:   "DNS names more domain controllers than the exporter looks at",
-		Screen:  onlyOurProbe,
-		Mend:    "nothing, or ask resolvers that know the controllers near the site only",
-		AtPhone: "nothing", ResetHurts: true,
-	}
-	reasonControllerNotRead = &Reason{
-		Name: "dc_not_read", Effect: Notes,
-		Means:   "one of the domain controllers could not be read by the exporter; others could",
-		Screen:  onlyOurProbe,
-		Mend:    "see what was seen: mend the account if it was refused, else give that controller what the others have",
-		AtPhone: "nothing", ResetHurts: true,
-	}
+	reasonRootsNotWatched = noting("roots_not_watched",
+		"the domain controllers show an anonymous client nothing, and the site file gives no account to read them with",
+		onlyOurProbe, "give the site networks.internal.directory a credential, as in examples/cx700.yml")
+	reasonSearchDenied = blinding("search_denied",
+		"the domain controller lets our client search for nothing, or shows it nothing: this says nothing about the roots",
+		"give directory.credential an account of the domain; Authenticated Users may read the configuration by default")
+	reasonControllersLeftOut = noting("dcs_left_out",
+		"DNS names more domain controllers than the exporter looks at",
+		onlyOurProbe, "nothing, or ask resolvers that know the controllers near the site only")
+	reasonControllerNotRead = noting("dc_not_read",
+		"one of the domain controllers could not be read by the exporter; others could",
+		onlyOurProbe, "see what was seen: mend the account if it was refused, else give that controller what the others have")
 )
-
-// blinding makes a reason that concerns our own logon only.
-func blinding(name, means, mend string) *Reason {
-	return &Reason{Name: name, Effect: Blinds, Means: means, Screen: onlyOurProbe, Mend: mend, AtPhone: "nothing", ResetHurts: true}
-}
 
 const touchSecret = "; then touch the secret's file, so that the credential is used again"
 

@@ -94,13 +94,9 @@ var (
 		Mend:    "compare the zone's serial on all DNS servers and mend the transfer, or the record that differs",
 		AtPhone: "nothing", ResetHurts: true,
 	}
-	reasonWildcardZone = &Reason{
-		Name: "wildcard_zone", Effect: Notes,
-		Means:   "the zone has a wildcard record: names that nobody created get an answer",
-		Screen:  "nothing as long as the real names answer first",
-		Mend:    "remove the wildcard record if nothing needs it",
-		AtPhone: "nothing", ResetHurts: true,
-	}
+	reasonWildcardZone = noting("wildcard_zone",
+		"the zone has a wildcard record: names that nobody created get an answer",
+		"nothing as long as the real names answer first", "remove the wildcard record if nothing needs it")
 	reasonWildcardMisdirects = &Reason{
 		Name: "wildcard_misdirects", Effect: Degrades,
 		Means:   "a wildcard record answers a concatenated name before the real registrar's turn, and leads phones astray",

@@ -59,10 +59,10 @@ var (
 
 // What is shown of the files and stops nobody.
 var (
-	reasonFirmwareAnonymous = noteUpdate("firmware_anonymous",
+	reasonFirmwareAnonymous = noting("firmware_anonymous",
 		"files of updates are given to everybody on the Internet, without a logon",
 		"nothing", "take Anonymous Authentication off /DeviceUpdateFiles_Ext in IIS once no 1.0.199 phone needs it")
-	reasonInterimMissing = noteUpdate("interim_image_missing",
+	reasonInterimMissing = noting("interim_image_missing",
 		"the image that OCS 2007 R2 ships with for the step from 1.0.199.123 (OCInterim) is not there",
 		"nothing on phones with 1.0.522 or newer; older ones stay at their version",
 		"nothing where no phone has 1.0.199.123; else copy OCInterim from the installation media into the store of updates")
@@ -107,7 +107,7 @@ var (
 	reasonImagesDiffer = noUpdate("images_differ",
 		"the servers give different images under the same version",
 		"upload the same update on every front end; they do not copy updates to one another")
-	reasonNoImage = noteUpdate("no_image",
+	reasonNoImage = noting("no_image",
 		"there is no image that could be read: none is offered to a plain request, or none is there for us",
 		"nothing by itself",
 		"see what the firmware collector says; name the image of the approved version in update.paths, or turn update.post on")

@@ -16,13 +16,6 @@ func noUpdate(name, means, mend string) *Reason {
 	}
 }
 
-// noteUpdate makes a reason that is shown only.
-func noteUpdate(name, means, screen, mend string) *Reason {
-	return &Reason{
-		Name: name, Effect: Notes, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing", ResetHurts: true,
-	}
-}
-
 const mendWMI = " with WMI on each front end (wbemtest, root\\cimv2, class MSFT_SIPUpdatesServerSetting)"
 
 // The ways in which phones get no answer from the update service.
@@ -84,18 +77,18 @@ var (
 
 // What is shown of the update service and stops nobody.
 var (
-	reasonUpdateAnonymous = noteUpdate("update_anonymous",
+	reasonUpdateAnonymous = noting("update_anonymous",
 		"the update service answers everybody on the Internet, without a logon; that is for OCS 2007 phones only, for a while",
 		"nothing", "take Anonymous Authentication off /RequestHandlerExt and /DeviceUpdateFiles_Ext in IIS once no 1.0.199 phone needs it")
-	reasonFrontEndsDiffer = noteUpdate("front_ends_differ",
+	reasonFrontEndsDiffer = noting("front_ends_differ",
 		"the servers for updates answer differently; they do not copy updates to one another",
 		"it updates only sometimes, with the server that it happens to ask",
 		"upload and approve the same updates on every front end, and give each the same values of MSFT_SIPUpdatesServerSetting")
-	reasonUpdateClockOff = noteUpdate("update_clock_off",
+	reasonUpdateClockOff = noting("update_clock_off",
 		"the clock of the update server is off by minutes, whatever its zone",
 		"nothing by itself; Kerberos and certificates fail where a front end's clock is wrong",
 		"w32tm /resync on the front end, and see where it gets its time from")
-	reasonLadderUnreachable = noteUpdate("ladder_unreachable",
+	reasonLadderUnreachable = noting("ladder_unreachable",
 		"a version is offered that a firmware in use cannot install in one step",
 		"nothing: it stays at its version",
 		"approve 1.0.522.101 for phones with 1.0.199.123 first, and 3.5.6907 once they have it; take firmware that is not in use out of the site file")
