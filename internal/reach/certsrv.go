@@ -18,14 +18,10 @@ const maxChainFile = 1 << 20
 // AskCertsrv asks a CA's web page for its chain, without logging on, at the first address that answers.
 // A redirect is not followed.
 func (w Way) AskCertsrv(ctx context.Context, host string, addresses []netip.Addr) *facts.CertsrvAnswer {
-	var out *facts.CertsrvAnswer
-	for _, a := range addresses[:min(len(addresses), maxWebAddresses)] {
-		out = w.askChain(ctx, host, netip.AddrPortFrom(a, httpPort), "")
-		if out.Problem == "" || ctx.Err() != nil {
-			break
-		}
-	}
-	return out
+	return firstToAnswer(ctx, addresses, httpPort, func(at netip.AddrPort) (facts.CertsrvAnswer, facts.WebProblem) {
+		answer := w.askChain(ctx, host, at, "")
+		return *answer, answer.Problem
+	})
 }
 
 // askChain sends one request, with what authorization says.
@@ -34,8 +30,7 @@ func (w Way) askChain(ctx context.Context, host string, address netip.AddrPort, 
 	defer cancel()
 	request, err := chainRequest(ctx, host)
 	if err != nil {
-		return &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{
-			Address: address, Problem: facts.WebMalformed, Detail: printable(err.Error())}}
+		return &facts.CertsrvAnswer{WebAnswer: badRequest(address, err)}
 	}
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)

@@ -49,12 +49,10 @@ func (w Way) AskFile(ctx context.Context, f FileURL) facts.FirmwareFile {
 	out := facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind}
 	var addresses []netip.Addr
 	out.Names, addresses = w.addresses(ctx, out.Host)
-	for _, a := range addresses[:min(len(addresses), maxWebAddresses)] {
-		answer := w.askHeader(ctx, f, netip.AddrPortFrom(a, f.port()))
-		if out.Anonymous = &answer; answer.Problem == "" || ctx.Err() != nil {
-			break
-		}
-	}
+	out.Anonymous = firstToAnswer(ctx, addresses, f.port(), func(at netip.AddrPort) (facts.FileAnswer, facts.WebProblem) {
+		answer := w.askHeader(ctx, f, at)
+		return answer, answer.Problem
+	})
 	return out
 }
 

@@ -120,14 +120,10 @@ func Addresses(names *facts.Names) []netip.Addr {
 }
 
 func (a UpdateAccess) first(ctx context.Context, addresses []netip.Addr, port uint16, url string) *facts.UpdateAnswer {
-	var out *facts.UpdateAnswer
-	for _, address := range addresses[:min(len(addresses), maxWebAddresses)] {
-		answer := a.once(ctx, netip.AddrPortFrom(address, port), url, "", nil)
-		if out = &answer; out.Problem == "" || ctx.Err() != nil {
-			break
-		}
-	}
-	return out
+	return firstToAnswer(ctx, addresses, port, func(at netip.AddrPort) (facts.UpdateAnswer, facts.WebProblem) {
+		answer := a.once(ctx, at, url, "", nil)
+		return answer, answer.Problem
+	})
 }
 
 // once sends one request without a logon over a connection of its own.
@@ -141,13 +137,6 @@ func (a UpdateAccess) once(ctx context.Context, address netip.AddrPort, url, fir
 	transport := a.Way.transport(ctx, address, observingTLS())
 	defer transport.CloseIdleConnections()
 	return readUpdate(transport, request, address, firmware)
-}
-
-// badRequest is the answer to a request that could not be made.
-func badRequest(address netip.AddrPort, err error) facts.WebAnswer {
-	return facts.WebAnswer{
-		Address: address, Problem: facts.WebMalformed, Failure: phone.InvalidURL, Detail: printable(err.Error()),
-	}
 }
 
 func updateRequest(ctx context.Context, url string, body []byte) (*http.Request, error) {

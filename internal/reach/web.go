@@ -91,6 +91,26 @@ type handshakeError struct{ error }
 
 func (e *handshakeError) Unwrap() error { return e.error }
 
+// firstToAnswer asks one address after the other until one answers by HTTP, and returns what the last one
+// said; nil where there is none to ask.
+func firstToAnswer[T any](ctx context.Context, addresses []netip.Addr, port uint16, ask func(netip.AddrPort) (T, facts.WebProblem)) *T {
+	var out *T
+	for _, address := range addresses[:min(len(addresses), maxWebAddresses)] {
+		answer, problem := ask(netip.AddrPortFrom(address, port))
+		if out = &answer; problem == "" || ctx.Err() != nil {
+			break
+		}
+	}
+	return out
+}
+
+// badRequest is the answer to a request that could not be made.
+func badRequest(address netip.AddrPort, err error) facts.WebAnswer {
+	return facts.WebAnswer{
+		Address: address, Problem: facts.WebMalformed, Failure: phone.InvalidURL, Detail: printable(err.Error()),
+	}
+}
+
 // exchange sends a request and has the body of the answer read.
 func exchange(by http.RoundTripper, request *http.Request, address netip.AddrPort,
 	read func(*http.Response, *facts.WebAnswer) error,
