@@ -74,8 +74,7 @@ func lookAtFiles(ctx context.Context, env *Env) (*facts.Firmware, error) {
 	f := &facts.Firmware{Update: u}
 	var files []reach.FileURL
 	files, f.Foreign = filesToAsk(env.Target, u)
-	f.Files = make([]facts.FirmwareFile, len(files))
-	reach.Parallel(len(files), func(i int) { f.Files[i] = env.Target.Way.AskFile(ctx, files[i]) })
+	f.Files = env.Target.Way.AskFiles(ctx, files)
 	logOnToFiles(ctx, env, f)
 	return f, nil
 }

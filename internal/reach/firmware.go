@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 )
@@ -34,22 +35,37 @@ func (f FileURL) secure() *tls.Config {
 	return nil
 }
 
-// addresses finds the file's server. The question is nil where the URL holds an address.
-func (w Way) addresses(ctx context.Context, host string) (*facts.Names, []netip.Addr) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return nil, []netip.Addr{a}
-	}
-	names := w.Resolve(ctx, host)
-	return names, Addresses(names)
+// fileServer is where a file's host was found. The question is nil where the URL holds an address.
+type fileServer struct {
+	names     *facts.Names
+	addresses []netip.Addr
 }
 
-// AskFile asks for a file's header only, at the first address of its server that answers. A redirect is not
-// followed.
-func (w Way) AskFile(ctx context.Context, f FileURL) facts.FirmwareFile {
-	out := facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind}
-	var addresses []netip.Addr
-	out.Names, addresses = w.addresses(ctx, out.Host)
-	out.Anonymous = firstToAnswer(ctx, addresses, f.port(), func(at netip.AddrPort) (facts.FileAnswer, facts.WebProblem) {
+func (w Way) fileServer(ctx context.Context, host string) fileServer {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return fileServer{addresses: []netip.Addr{a}}
+	}
+	names := w.Resolve(ctx, host)
+	return fileServer{names, Addresses(names)}
+}
+
+// AskFiles asks for the headers of files side by side, each at the first address of its server that answers. The
+// name of each server is asked for once. A redirect is not followed.
+func (w Way) AskFiles(ctx context.Context, files []FileURL) []facts.FirmwareFile {
+	servers := map[string]func() fileServer{}
+	for _, f := range files {
+		if host := f.URL.Hostname(); servers[host] == nil {
+			servers[host] = sync.OnceValue(func() fileServer { return w.fileServer(ctx, host) })
+		}
+	}
+	out := make([]facts.FirmwareFile, len(files))
+	Parallel(len(files), func(i int) { out[i] = w.askFile(ctx, files[i], servers[files[i].URL.Hostname()]()) })
+	return out
+}
+
+func (w Way) askFile(ctx context.Context, f FileURL, s fileServer) facts.FirmwareFile {
+	out := facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind, Names: s.names}
+	out.Anonymous = firstToAnswer(ctx, s.addresses, f.port(), func(at netip.AddrPort) (facts.FileAnswer, facts.WebProblem) {
 		answer := w.askHeader(ctx, f, at)
 		return answer, answer.Problem
 	})

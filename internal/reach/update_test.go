@@ -155,7 +155,7 @@ func TestRefusalStopsUpdateLogons(t *testing.T) {
 	for range 3 {
 		p.read(t)
 	}
-	file := p.access.Way.AskFile(t.Context(), imageURL(t))
+	file := askFile(t, p.access.Way, imageURL(t))
 	if l := p.updates.LogOnToFiles(t.Context(), p.access, []*facts.FirmwareFile{&file}); l.Problem != facts.CredentialRefused {
 		t.Errorf("files: %+v", l)
 	}
@@ -181,6 +181,11 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
+func askFile(t *testing.T, way Way, f FileURL) facts.FirmwareFile {
+	t.Helper()
+	return way.AskFiles(t.Context(), []FileURL{f})[0]
+}
+
 func imageURL(t *testing.T) FileURL {
 	t.Helper()
 	u, err := url.Parse("https://" + proxyHost + phone.FilesPathExt + phone.InterimImage)
@@ -196,7 +201,7 @@ func TestFilesByLogon(t *testing.T) {
 	p := newPublishing(t, func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "cpe.nbt", time.Time{}, strings.NewReader(content))
 	})
-	file := p.access.Way.AskFile(t.Context(), imageURL(t))
+	file := askFile(t, p.access.Way, imageURL(t))
 	if file.Anonymous == nil || file.Anonymous.Status != http.StatusUnauthorized {
 		t.Fatalf("without a logon: %+v", file.Anonymous)
 	}
@@ -244,7 +249,7 @@ func TestRangeInsteadOfHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := leadingTo(t, server.Listener.Addr().String()).AskFile(t.Context(), FileURL{URL: u})
+		got := askFile(t, leadingTo(t, server.Listener.Addr().String()), FileURL{URL: u})
 		server.Close()
 		if got.Names != nil || got.Anonymous == nil || got.Anonymous.Size != c.want || ranged != "bytes=0-0" {
 			t.Errorf("%s: %+v, Range %q", c.name, got.Anonymous, ranged)
@@ -386,7 +391,17 @@ func TestDownloadHoldsNoImage(t *testing.T) {
 func TestNamesOfAnUnknownServer(t *testing.T) {
 	names := startResolver(t, code(dns.RcodeNameError), nil)
 	way := Way{Resolvers: []netip.AddrPort{names.AddrPort}}
-	if got := way.AskFile(t.Context(), imageURL(t)); got.Anonymous != nil || got.Names == nil || got.Answer() != nil {
+	if got := askFile(t, way, imageURL(t)); got.Anonymous != nil || got.Names == nil || got.Answer() != nil {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestOneQuestionForAServer: files of one server share what its resolvers said.
+func TestOneQuestionForAServer(t *testing.T) {
+	names := startResolver(t, code(dns.RcodeNameError), nil)
+	way := Way{Resolvers: []netip.AddrPort{names.AddrPort}}
+	files := way.AskFiles(t.Context(), []FileURL{imageURL(t), imageURL(t)})
+	if files[0].Names == nil || files[0].Names != files[1].Names || len(names.asked) != 1 {
+		t.Errorf("asked %q, got %+v", names.asked, files)
 	}
 }
