@@ -275,16 +275,10 @@ func answerReason(a *facts.CertsrvAnswer) *Reason {
 		return nil
 	case a.Status == http.StatusUnauthorized:
 		return reasonCertsrvNoWindowsLogon
-	case a.Status == http.StatusForbidden:
-		return reasonCertsrvForbidden
-	case a.Status == http.StatusNotFound:
-		return reasonCertsrvNotFound
 	case isRedirect(a.Status) && leadsToHTTPS(a.Location):
 		return reasonCertsrvHTTPSOnly
-	case isServerError(a.Status):
-		return reasonCertsrvServerError
 	default:
-		return reasonCertsrvStatus
+		return certsrvStatuses.of(a.Status)
 	}
 }
 

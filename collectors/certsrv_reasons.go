@@ -97,6 +97,12 @@ var certsrvLogonProblems = [...]facts.ControllerProblem{
 	facts.CredentialUnusable, facts.KerberosClock, facts.KerberosPrincipal, facts.KerberosUnavailable, facts.PasswordExpired,
 }
 
+// certsrvStatuses has no word of its own for a redirect that does not lead to https.
+var certsrvStatuses = statusReasons{
+	forbidden: reasonCertsrvForbidden, notFound: reasonCertsrvNotFound, redirect: reasonCertsrvStatus,
+	serverError: reasonCertsrvServerError, other: reasonCertsrvStatus,
+}
+
 func certsrvReasons() []*Reason {
 	out := []*Reason{
 		reasonCertsrvUnresolved, reasonCertsrvUnreachable, reasonCertsrvSilent, reasonCertsrvMalformed,

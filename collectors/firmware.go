@@ -362,16 +362,8 @@ func headerReason(a *facts.FileAnswer) *Reason {
 		return reasonFirmwarePage
 	case a.Status == http.StatusUnauthorized:
 		return reasonFirmwareLogonWanted
-	case a.Status == http.StatusForbidden:
-		return reasonFirmwareForbidden
-	case a.Status == http.StatusNotFound:
-		return reasonFirmwareNotFound
-	case isRedirect(a.Status):
-		return reasonFirmwareRedirect
-	case isServerError(a.Status):
-		return reasonFirmwareServerError
 	default:
-		return reasonFirmwareStatus
+		return firmwareStatuses.of(a.Status)
 	}
 }
 

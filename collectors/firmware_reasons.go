@@ -82,6 +82,11 @@ var firmwareProblems = map[facts.WebProblem]*Reason{
 	facts.WebNoLogon:     reasonUpdateLogonFailed,
 }
 
+var firmwareStatuses = statusReasons{
+	forbidden: reasonFirmwareForbidden, notFound: reasonFirmwareNotFound, redirect: reasonFirmwareRedirect,
+	serverError: reasonFirmwareServerError, other: reasonFirmwareStatus,
+}
+
 func firmwareReasons() []*Reason {
 	out := []*Reason{
 		reasonFirmwareUnresolved, reasonFirmwareUnreachable, reasonFirmwareSilent, reasonFirmwareMalformed, reasonFirmwareTLSFailed,

@@ -1,5 +1,7 @@
 package collectors
 
+import "net/http"
+
 const onlyOurProbe = "nothing: this concerns the exporter's own logon only"
 
 // blinding makes a reason that concerns our own look only.
@@ -10,4 +12,24 @@ func blinding(name, means, mend string) *Reason {
 // noting makes a reason that is shown and stops nobody.
 func noting(name, means, screen, mend string) *Reason {
 	return &Reason{Name: name, Effect: Notes, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing", ResetHurts: true}
+}
+
+// statusReasons has a reason for each kind of HTTP status that is of no use to phones.
+type statusReasons struct {
+	forbidden, notFound, redirect, serverError, other *Reason
+}
+
+func (r statusReasons) of(status int) *Reason {
+	switch {
+	case status == http.StatusForbidden:
+		return r.forbidden
+	case status == http.StatusNotFound:
+		return r.notFound
+	case isRedirect(status):
+		return r.redirect
+	case status >= http.StatusInternalServerError && status < 600:
+		return r.serverError
+	default:
+		return r.other
+	}
 }

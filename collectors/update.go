@@ -286,24 +286,14 @@ func updateAnswerReason(a *facts.UpdateAnswer) *Reason {
 		return nil
 	case a.Status == http.StatusOK:
 		return reasonUpdateUnparsable
-	case a.Status == http.StatusForbidden:
-		return reasonUpdateForbidden
-	case a.Status == http.StatusNotFound:
-		return reasonUpdateNotFound
-	case isRedirect(a.Status):
-		return reasonUpdateRedirect
-	case isServerError(a.Status):
-		return reasonUpdateServerError
 	default:
-		return reasonUpdateStatus
+		return updateStatuses.of(a.Status)
 	}
 }
 
 func isRedirect(status int) bool {
 	return status >= http.StatusMultipleChoices && status < http.StatusBadRequest
 }
-
-func isServerError(status int) bool { return status >= http.StatusInternalServerError && status < 600 }
 
 func leadsToHTTPS(location string) bool {
 	to, err := url.Parse(location)

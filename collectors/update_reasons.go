@@ -117,6 +117,11 @@ var updateProblems = map[facts.WebProblem]*Reason{
 	facts.WebNoLogon:     reasonUpdateLogonFailed,
 }
 
+var updateStatuses = statusReasons{
+	forbidden: reasonUpdateForbidden, notFound: reasonUpdateNotFound, redirect: reasonUpdateRedirect,
+	serverError: reasonUpdateServerError, other: reasonUpdateStatus,
+}
+
 // updateLogonProblems are those of logonReasons that a logon by NTLM can meet, those included for which a
 // domain controller refused the account before.
 var updateLogonProblems = [...]facts.ControllerProblem{
