@@ -401,7 +401,7 @@ func TestOneQuestionForAServer(t *testing.T) {
 	names := startResolver(t, code(dns.RcodeNameError), nil)
 	way := Way{Resolvers: []netip.AddrPort{names.AddrPort}}
 	files := way.AskFiles(t.Context(), []FileURL{imageURL(t), imageURL(t)})
-	if files[0].Names == nil || files[0].Names != files[1].Names || len(names.asked) != 1 {
-		t.Errorf("asked %q, got %+v", names.asked, files)
+	if files[0].Names == nil || files[0].Names != files[1].Names || len(names.questions()) != 1 {
+		t.Errorf("asked %q, got %+v", names.questions(), files)
 	}
 }
