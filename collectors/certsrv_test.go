@@ -71,8 +71,9 @@ func newWebCA(t *testing.T, page net.Listener, rcode int) *webCA {
 	return c
 }
 
-// testResolver answers every question for an A record with 192.0.2.7, or with a response code; -1 is silence.
-func testResolver(t *testing.T, rcode int) netip.AddrPort {
+// testResolver answers every question for an A record with 192.0.2.7 and more addresses, or with a response code;
+// -1 is silence.
+func testResolver(t *testing.T, rcode int, more ...string) netip.AddrPort {
 	t.Helper()
 	packets, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -84,8 +85,10 @@ func testResolver(t *testing.T, rcode int) netip.AddrPort {
 		}
 		answer := new(dns.Msg).SetRcode(q, rcode)
 		if rcode == dns.RcodeSuccess && q.Question[0].Qtype == dns.TypeA {
-			answer.Answer = []dns.RR{&dns.A{A: net.IPv4(192, 0, 2, 7), Hdr: dns.RR_Header{
-				Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}}}
+			for _, address := range append([]string{"192.0.2.7"}, more...) {
+				answer.Answer = append(answer.Answer, &dns.A{A: net.ParseIP(address), Hdr: dns.RR_Header{
+					Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}})
+			}
 		}
 		if err := w.WriteMsg(answer); err != nil {
 			t.Error(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/reach"
 )
 
 // explainFirmware writes which files were looked for, why, and what their servers tell of them.
@@ -27,22 +28,32 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 	for _, text := range f.Foreign {
 		fmt.Fprintf(w, "  not followed: %s\n", text)
 	}
-	for i := range f.Files {
-		file := &f.Files[i]
-		fmt.Fprintf(w, "file %s (%s)\n  in %s\n", fileName(file.URL), file.Kind, folder(file.URL))
-		explainNames(w, file.Names)
-		if file.Anonymous != nil {
-			explainFileAnswer(w, "without a logon", file.Anonymous)
-		}
-		if file.LoggedOn != nil {
-			explainFileAnswer(w, "logged on", file.LoggedOn)
-		}
+	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+		explainFile(w, same)
 	}
 	if len(f.Files) == 0 {
 		fmt.Fprintln(w, "no file is known")
 	}
+	if f.LeftOut > 0 {
+		fmt.Fprintf(w, "%d more files were not looked for\n", f.LeftOut)
+	}
 	if f.Logon != nil {
 		explainWebLogon(w, t, *f.Logon)
+	}
+}
+
+// explainFile writes of one file what each address of its server tells.
+func explainFile(w io.Writer, same []facts.FirmwareFile) {
+	file := &same[0]
+	fmt.Fprintf(w, "file %s (%s)\n  in %s\n", fileName(file.URL), file.Kind, folder(file.URL))
+	explainNames(w, file.Names)
+	for i := range same {
+		if a := same[i].Anonymous; a != nil {
+			explainFileAnswer(w, "without a logon", a)
+		}
+		if a := same[i].LoggedOn; a != nil {
+			explainFileAnswer(w, "logged on", a)
+		}
 	}
 }
 
@@ -57,6 +68,20 @@ func explainFileAnswer(w io.Writer, how string, a *facts.FileAnswer) {
 	fmt.Fprintf(w, "  %s: %s  [%s]\n", how, text, a.Took.Round(10*time.Microsecond))
 }
 
+// TellDownloads writes every so often a line on how far the reading of an image is, for somebody who waits.
+func TellDownloads(w io.Writer, shared *reach.Shared, every time.Duration) {
+	shared.Downloads.TellProgress(every, func(d *facts.Download) { fmt.Fprintln(w, downloadProgress(d)) })
+}
+
+func downloadProgress(d *facts.Download) string {
+	const mega = 1e6
+	text := fmt.Sprintf("%s: %.1f MB", fileName(d.URL), float64(d.Read)/mega)
+	if d.Size > 0 {
+		text += fmt.Sprintf(" of %.1f, %d %%", float64(d.Size)/mega, 100*d.Read/d.Size)
+	}
+	return text + fmt.Sprintf(", %.1f MB/s", float64(d.Read)/mega/time.Since(d.At).Seconds())
+}
+
 // explainFirmwareDownload writes how far each image came, and what it is.
 func explainFirmwareDownload(w io.Writer, t *Target, seen *facts.Seen) {
 	if seen.Downloads == nil {
@@ -65,7 +90,7 @@ func explainFirmwareDownload(w io.Writer, t *Target, seen *facts.Seen) {
 	explainFiles(w, t, seen.Downloads.Firmware)
 	for i := range seen.Downloads.Images {
 		d := &seen.Downloads.Images[i]
-		fmt.Fprintf(w, "image %s (%s), begun %s\n", fileName(d.URL), d.Kind, d.At.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "image %s (%s) at %s, begun %s\n", fileName(d.URL), d.Kind, d.Address, d.At.UTC().Format(time.RFC3339))
 		fmt.Fprintf(w, "  in %s\n", folder(d.URL))
 		fmt.Fprintf(w, "  at most %d bytes per second\n  %s\n", t.MaxBytesPerSecond, downloadText(d))
 		if d.SHA256 != "" {
@@ -74,5 +99,8 @@ func explainFirmwareDownload(w io.Writer, t *Target, seen *facts.Seen) {
 		if d.Before != "" {
 			fmt.Fprintf(w, "  changed under the same version; before: %s\n", d.Before)
 		}
+	}
+	if n := seen.Downloads.LeftOut; n > 0 {
+		fmt.Fprintf(w, "%d more images were not read\n", n)
 	}
 }

@@ -19,16 +19,22 @@ func explainUpdate(w io.Writer, t *Target, seen *facts.Seen) {
 		return
 	}
 	for i := range seen.Update.Servers {
-		explainUpdateServer(w, t, &seen.Update.Servers[i])
+		s := &seen.Update.Servers[i]
+		if i == 0 || seen.Update.Servers[i-1].Host != s.Host {
+			fmt.Fprintf(w, "server %s\n", s.Host)
+			explainNames(w, s.Names)
+		}
+		explainUpdateServer(w, t, s)
 	}
 }
 
 func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
-	fmt.Fprintf(w, "server %s\n", s.Host)
-	explainNames(w, s.Names)
 	if s.Spare && s.Plain == nil && s.Secure == nil {
 		fmt.Fprintln(w, "  phones do without this name")
 		return
+	}
+	if s.Address.IsValid() {
+		fmt.Fprintf(w, "  address %s\n", s.Address)
 	}
 	if s.Plain != nil {
 		fmt.Fprintf(w, "  GET %s\n", phone.UpdateURL(s.Host))
@@ -39,7 +45,7 @@ func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 		if t.Network == site.External {
 			url = phone.UpdateURLExt(s.Host)
 		}
-		fmt.Fprintf(w, "  GET %s, certificate not looked at\n", url)
+		fmt.Fprintf(w, "  GET %s, whatever its certificate\n", url)
 		explainUpdateAnswer(w, t, s.Secure)
 	}
 	if t.Network == site.Internal {
@@ -61,7 +67,8 @@ func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 	fmt.Fprintf(w, "  phone, not signed in: Last Update Status: %s\n", phoneStatus(t, s))
 }
 
-// phoneStatus is what a phone on which nobody is signed in would show of a server.
+// phoneStatus is what a phone on which nobody is signed in would show of a server. Outside, what is wrong with
+// the certificate comes before what is said by HTTP; whether its root is trusted is not looked at here.
 func phoneStatus(t *Target, s *facts.UpdateServer) string {
 	a := s.Plain
 	if t.Network == site.External {
@@ -70,7 +77,13 @@ func phoneStatus(t *Target, s *facts.UpdateServer) string {
 	if a == nil {
 		return phone.UpdateStatus(phone.NameUnresolved, 0)
 	}
-	return phone.UpdateStatus(a.Failure, a.Status)
+	if len(a.Served) == 0 {
+		return phone.UpdateStatus(a.Failure, a.Status)
+	}
+	if f := phone.CertificateFailure(a.Served[0], s.Host, a.At); f != phone.NoFailure {
+		return phone.UpdateStatus(f, 0)
+	}
+	return phone.UpdateStatus(a.Failure, a.Status) + ", if the phone trusts the certificate"
 }
 
 func yesNo(a *facts.UpdateAnswer) string {

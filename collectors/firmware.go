@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// maxFiles bounds how many files one probe looks for.
-	maxFiles = 16
+	// maxFiles bounds how many files one probe looks for, and moreFiles how many more for each further server.
+	maxFiles  = 16
+	moreFiles = 8
 	// maxURL bounds the length of a base URL.
 	maxURL = 512
 )
@@ -31,11 +32,11 @@ var fileForm = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
 
 var (
 	descFirmwareReachable = metric.NewGauge("cx700_firmware_reachable",
-		"Whether a file of an update is there for phones (1) or not (0); outside a demand for an NTLM logon counts as there. "+
-			"Absent when its server's name was not answered.",
+		"Whether a file of an update is there for phones at each address of its server (1) or not (0); outside a demand for an NTLM "+
+			"logon counts as there. Absent when the server's name was not answered.",
 		`cx700_firmware_reachable == 0`, "network", "target", "file")
 	descFirmwareSize = metric.NewGauge("cx700_firmware_size_bytes",
-		"Size of a file of an update, as its server tells; absent when it does not.",
+		"Size of a file of an update as its server tells, the smallest of its addresses; absent when it does not tell.",
 		`cx700_firmware_size_bytes{file=~"(?i).*nbt"} < 1e6`, "network", "target", "file")
 )
 
@@ -59,7 +60,9 @@ func probeFirmware(ctx context.Context, env *Env, seen *facts.Seen) error {
 	}
 	seen.Firmware = f
 	for i := range f.Files {
-		f.Files[i].Largest = env.Shared.State.Image(imageKey(env.Target, f.Files[i].URL)).Largest
+		if a := f.Files[i].Answer(); a != nil {
+			f.Files[i].Largest = env.Shared.State.Image(imageKey(env.Target, f.Files[i].URL, a.Address)).Largest
+		}
 	}
 	emitFirmware(env, f)
 	return join(judgeFirmware(env.Target, f))
@@ -71,15 +74,14 @@ func lookAtFiles(ctx context.Context, env *Env) (*facts.Firmware, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &facts.Firmware{Update: u}
-	var files []reach.FileURL
-	files, f.Foreign = filesToAsk(env.Target, u)
-	f.Files = env.Target.Way.AskFiles(ctx, files)
+	l := filesToAsk(env.Target, u)
+	f := &facts.Firmware{Update: u, Foreign: l.foreign, LeftOut: l.leftOut}
+	f.Files = env.Target.Way.AskFiles(ctx, l.files)
 	logOnToFiles(ctx, env, f)
 	return f, nil
 }
 
-// logOnToFiles asks again for the files of the first server that wants a logon by NTLM over TLS.
+// logOnToFiles asks again for the files at the first address that wants a logon by NTLM over TLS.
 func logOnToFiles(ctx context.Context, env *Env, f *facts.Firmware) {
 	if env.Target.Update.Credential == nil {
 		return
@@ -87,7 +89,8 @@ func logOnToFiles(ctx context.Context, env *Env, f *facts.Firmware) {
 	var wanted []*facts.FirmwareFile
 	for i := range f.Files {
 		file := &f.Files[i]
-		if asksNTLM(file.Anonymous) && strings.HasPrefix(file.URL, "https:") && (wanted == nil || wanted[0].Host == file.Host) {
+		if asksNTLM(file.Anonymous) && strings.HasPrefix(file.URL, "https:") &&
+			(wanted == nil || wanted[0].Host == file.Host && wanted[0].Anonymous.Address == file.Anonymous.Address) {
 			wanted = append(wanted, file)
 		}
 	}
@@ -101,10 +104,21 @@ func asksNTLM(a *facts.FileAnswer) bool {
 	return a != nil && a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer)
 }
 
-// filesToAsk lists the files that the answers name, the interim image and those of the site file, each once.
+// filesToAsk lists the interim image, the files of the site file and those that the answers name, each once.
 // An answer may not aim us at other servers: what is foreign is told and not asked.
-func filesToAsk(t *Target, u *facts.Update) (files []reach.FileURL, foreign []string) {
-	l := &fileList{target: t, update: u}
+func filesToAsk(t *Target, u *facts.Update) *fileList {
+	servers := ownServers(u)
+	l := &fileList{target: t, update: u, most: maxFiles + moreFiles*max(0, len(servers)-1), listed: map[string]bool{}}
+	scheme, folder := "http", phone.FilesPath
+	if t.Network == site.External {
+		scheme, folder = "https", phone.FilesPathExt
+	}
+	for _, host := range servers {
+		l.add(&url.URL{Scheme: scheme, Host: host, Path: folder + phone.InterimImage}, facts.InterimFile)
+		for _, configured := range t.Update.Paths {
+			l.add(&url.URL{Scheme: scheme, Host: host, Path: configured}, facts.ConfiguredFile)
+		}
+	}
 	for i := range u.Servers {
 		for _, a := range updateAnswers(t, &u.Servers[i]) {
 			for _, f := range a.Response.Files {
@@ -112,38 +126,44 @@ func filesToAsk(t *Target, u *facts.Update) (files []reach.FileURL, foreign []st
 			}
 		}
 	}
-	scheme, folder := "http", phone.FilesPath
-	if t.Network == site.External {
-		scheme, folder = "https", phone.FilesPathExt
-	}
-	var served []netip.Addr
+	return l
+}
+
+// ownServers lists the names of servers, without those that are further names of the same ones.
+func ownServers(u *facts.Update) []string {
+	var out []string
+	served := map[netip.Addr]bool{}
 	for i := range u.Servers {
 		s := &u.Servers[i]
-		addresses := reach.Addresses(s.Names)
-		if len(addresses) == 0 || slices.Contains(served, addresses[0]) {
-			continue // another name of the same server
+		if s.Address.IsValid() && !served[s.Address] && !slices.Contains(out, s.Host) {
+			out = append(out, s.Host)
 		}
-		served = append(served, addresses[0])
-		l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: folder + phone.InterimImage}, facts.InterimFile)
-		for _, configured := range t.Update.Paths {
-			l.add(&url.URL{Scheme: scheme, Host: s.Host, Path: configured}, facts.ConfiguredFile)
-		}
+		served[s.Address] = true
 	}
-	return l.files, l.foreign
+	return out
 }
 
 type fileList struct {
 	target  *Target
 	update  *facts.Update
+	most    int
 	files   []reach.FileURL
+	listed  map[string]bool
+	leftOut int
 	foreign []string
 }
 
 func (l *fileList) add(u *url.URL, kind facts.FileKind) {
-	again := slices.ContainsFunc(l.files, func(f reach.FileURL) bool { return strings.EqualFold(f.URL.String(), u.String()) })
-	if !again && len(l.files) < maxFiles {
+	key := strings.ToLower(u.String())
+	switch {
+	case l.listed[key]:
+		return
+	case len(l.files) < l.most:
 		l.files = append(l.files, reach.FileURL{URL: u, Kind: kind})
+	default:
+		l.leftOut++
 	}
+	l.listed[key] = true
 }
 
 func (l *fileList) reject(what, why string) {
@@ -234,17 +254,50 @@ func fileLabel(address string) string {
 	return label[max(0, len(label)-longest):]
 }
 
-func emitFirmware(env *Env, f *facts.Firmware) {
-	for i := range f.Files {
-		file := &f.Files[i]
-		r, _ := fileReason(env.Target, file)
-		if r != reasonFirmwareNamesUnanswered {
-			env.Emit(descFirmwareReachable, oneIf(r == nil || r == reasonFirmwareAnonymous), fileLabel(file.URL))
+// byURL parts what was seen on several servers into lists of one URL each, in the order of their first ones.
+func byURL[T any](all []T, url func(*T) string) [][]T {
+	var out [][]T
+	place := map[string]int{}
+	for i := range all {
+		at, again := place[url(&all[i])]
+		if !again {
+			at = len(out)
+			place[url(&all[i])] = at
+			out = append(out, nil)
 		}
-		if a := file.Answer(); a != nil && holdsFile(a) && a.Size >= 0 {
-			env.Emit(descFirmwareSize, float64(a.Size), fileLabel(file.URL))
+		out[at] = append(out[at], all[i])
+	}
+	return out
+}
+
+// emitFirmware gives one set of series for the files of one URL on several servers.
+func emitFirmware(env *Env, f *facts.Firmware) {
+	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+		label := fileLabel(same[0].URL)
+		reachable, known := true, false
+		for i := range same {
+			r, _ := fileReason(env.Target, &same[i])
+			known = known || r != reasonFirmwareNamesUnanswered
+			reachable = reachable && (r == nil || r == reasonFirmwareAnonymous)
+		}
+		if known {
+			env.Emit(descFirmwareReachable, oneIf(reachable), label)
+		}
+		if sizes := sizesOf(same); len(sizes) > 0 {
+			env.Emit(descFirmwareSize, float64(slices.Min(sizes)), label)
 		}
 	}
+}
+
+// sizesOf lists the sizes that servers tell of one file.
+func sizesOf(files []facts.FirmwareFile) []int64 {
+	var out []int64
+	for i := range files {
+		if a := files[i].Answer(); a != nil && holdsFile(a) && a.Size >= 0 {
+			out = append(out, a.Size)
+		}
+	}
+	return out
 }
 
 // holdsFile tells whether an answer is a file, which a page of a proxy is not.
@@ -263,6 +316,16 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 		if r, text := fileReason(t, &f.Files[i]); r != nil {
 			found.add(r, fileName(f.Files[i].URL)+": "+text)
 		}
+	}
+	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+		sizes := sizesOf(same)
+		slices.Sort(sizes)
+		if sizes = slices.Compact(sizes); len(sizes) > 1 {
+			found.add(reasonImagesDiffer, fmt.Sprintf("%s: sizes in bytes at its addresses: %v", fileName(same[0].URL), sizes))
+		}
+	}
+	if f.LeftOut > 0 {
+		found.add(reasonFirmwareLeftOut, fmt.Sprintf("looked for: %d files, not looked for: %d", len(f.Files), f.LeftOut))
 	}
 	for _, host := range unanswered(f) {
 		found.add(reasonFirmwareNamesUnanswered, host+": no resolver answers the name of this server for updates")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +20,7 @@ import (
 
 const (
 	// maxImages bounds how many images one probe reads.
-	maxImages = 4
+	maxImages = 16
 	// defaultRate spares the network: an image takes a quarter of a minute.
 	defaultRate = 1 << 20
 	// slowRate is a speed at which an image takes eight minutes. What phones stand is not known.
@@ -27,10 +29,10 @@ const (
 
 var (
 	descDownloadOK = metric.NewGauge("cx700_firmware_download_ok",
-		"Whether the last reading of a whole image brought all of it (1) or not (0).",
+		"Whether the last reading of a whole image, from each server that has it, brought all of it (1) or not (0).",
 		`cx700_firmware_download_ok == 0`, "network", "target", "file")
 	descDownloadSpeed = metric.NewGauge("cx700_firmware_download_bytes_per_second",
-		"How fast the last reading of a whole image went; never faster than the exporter's own limit.",
+		"How fast the last reading of a whole image went, at the slowest of its servers; never faster than the exporter's own limit.",
 		`cx700_firmware_download_bytes_per_second / 1e6`, "network", "target", "file")
 	descFirmwareChanges = metric.NewCounter("cx700_firmware_changes_total",
 		"How often an image was read with other bytes than before under the same URL, and so under the same version.",
@@ -66,9 +68,10 @@ func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) erro
 	if env.Scheduled {
 		access.Fresh = t.Interval / 2 // another target with the same server may have read it
 	}
-	d := &facts.Downloads{Firmware: f}
-	seen.Downloads = d
 	files := images(f)
+	d := &facts.Downloads{Firmware: f, LeftOut: max(0, len(files)-maxImages)}
+	seen.Downloads = d
+	files = files[:len(files)-d.LeftOut]
 	for i, file := range files {
 		image := readInShare(ctx, env, access, file, len(files)-i)
 		if err := observeImage(env, &image); err != nil {
@@ -91,28 +94,30 @@ func readInShare(ctx context.Context, env *Env, access reach.DownloadAccess, fil
 	return env.Shared.Downloads.Read(ctx, access, file)
 }
 
-// images are the files worth reading as a whole: those that are there, and named as images are.
+// images are the files worth reading as a whole: those that are there, and named as images are. What phones
+// are offered comes first.
 func images(f *facts.Firmware) []facts.FirmwareFile {
-	var out []facts.FirmwareFile
-	for _, file := range f.Files {
+	out := slices.DeleteFunc(slices.Clone(f.Files), func(file facts.FirmwareFile) bool {
 		a := file.Answer()
-		if a != nil && holdsFile(a) && strings.HasSuffix(strings.ToLower(file.URL), ".nbt") && len(out) < maxImages {
-			out = append(out, file)
-		}
-	}
+		return a == nil || !holdsFile(a) || !strings.HasSuffix(strings.ToLower(file.URL), ".nbt")
+	})
+	order := []facts.FileKind{facts.OfferedFile, facts.ConfiguredFile, facts.InterimFile}
+	slices.SortStableFunc(out, func(a, b facts.FirmwareFile) int {
+		return slices.Index(order, a.Kind) - slices.Index(order, b.Kind)
+	})
 	return out
 }
 
-// imageKey names an image in the state: its URL and the way to it, since one name may lead to different
-// servers at different sites.
-func imageKey(t *Target, address string) string {
+// imageKey names an image in the state: its URL, the server, and the way to it, since one name may lead to
+// different servers at different sites.
+func imageKey(t *Target, url string, server netip.AddrPort) string {
 	way := sha256.Sum256([]byte(fmt.Sprint(t.Way)))
-	return fmt.Sprintf("%s %s by %x", t.Network, address, way[:4])
+	return fmt.Sprintf("%s %s at %s by %x", t.Network, url, server, way[:4])
 }
 
 // observeImage compares an image with what the state knows of its URL. Probes on demand leave no trace.
 func observeImage(env *Env, d *facts.Download) error {
-	key := imageKey(env.Target, d.URL)
+	key := imageKey(env.Target, d.URL, d.Address)
 	if !d.Complete() || d.Status != http.StatusOK {
 		d.Changes = env.Shared.State.Image(key).Changes
 		return nil
@@ -133,15 +138,26 @@ func observeImage(env *Env, d *facts.Download) error {
 	return env.Shared.State.ObserveImage(key, now)
 }
 
+// emitDownloads gives one set of series for the images of one URL on several servers.
 func emitDownloads(env *Env, d *facts.Downloads) {
-	for i := range d.Images {
-		image := &d.Images[i]
-		label := fileLabel(image.URL)
-		r, _ := downloadReason(env.Target, image)
-		env.Emit(descDownloadOK, oneIf(r == nil || r == reasonDownloadSlow), label)
-		env.Emit(descFirmwareChanges, float64(image.Changes), label)
-		if image.Complete() {
-			env.Emit(descDownloadSpeed, image.BytesPerSecond(), label)
+	for _, same := range byURL(d.Images, func(i *facts.Download) string { return i.URL }) {
+		label := fileLabel(same[0].URL)
+		ok, known, changes, slowest := true, false, 0, math.Inf(1)
+		for i := range same {
+			r, _ := downloadReason(env.Target, &same[i])
+			known = known || r == nil || r.Effect != Blinds
+			ok = ok && (r == nil || r == reasonDownloadSlow || r.Effect == Blinds)
+			changes += same[i].Changes
+			if same[i].Complete() {
+				slowest = min(slowest, same[i].BytesPerSecond())
+			}
+		}
+		env.Emit(descFirmwareChanges, float64(changes), label)
+		if known {
+			env.Emit(descDownloadOK, oneIf(ok), label)
+		}
+		if !math.IsInf(slowest, 1) {
+			env.Emit(descDownloadSpeed, slowest, label)
 		}
 	}
 }
@@ -157,6 +173,9 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 	}
 	if len(d.Images) == 0 {
 		judgeNoImage(t, d.Firmware, found)
+	}
+	if d.LeftOut > 0 {
+		found.add(reasonFirmwareLeftOut, fmt.Sprintf("images read: %d, not read: %d", len(d.Images), d.LeftOut))
 	}
 	judgeSizes(d, found)
 	return found.failures(FirmwareDownload().Reasons)
@@ -193,6 +212,8 @@ func downloadReason(t *Target, d *facts.Download) (r *Reason, seen string) {
 	switch {
 	case d.Problem == facts.WebNoLogon:
 		return reasonUpdateLogonFailed, text
+	case d.Problem == facts.WebOwnLimit:
+		return reasonDownloadLimited, text
 	case d.Problem == facts.WebSilent && d.Read > 0:
 		return reasonDownloadStalled, text
 	case d.Problem != "" && d.Read > 0:
@@ -212,7 +233,8 @@ func downloadReason(t *Target, d *facts.Download) (r *Reason, seen string) {
 
 // judgeSizes compares the images of one version on several servers.
 func judgeSizes(d *facts.Downloads, found findings) {
-	type read struct{ url, sum string }
+	type read struct{ place, sum string }
+	place := func(image *facts.Download) string { return fmt.Sprintf("%s at %s", fileName(image.URL), image.Address) }
 	first := map[string]read{}
 	for i := range d.Images {
 		image := &d.Images[i]
@@ -222,9 +244,9 @@ func judgeSizes(d *facts.Downloads, found findings) {
 		_, path, _ := strings.Cut(fileLabel(image.URL), "/")
 		path = strings.ToLower(path)
 		if before, again := first[path]; !again {
-			first[path] = read{image.URL, image.SHA256}
+			first[path] = read{place(image), image.SHA256}
 		} else if before.sum != image.SHA256 {
-			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", fileName(before.url), before.sum, fileName(image.URL), image.SHA256))
+			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", before.place, before.sum, place(image), image.SHA256))
 		}
 	}
 }
@@ -247,7 +269,7 @@ func downloadText(d *facts.Download) string {
 
 func firmwareDownloadReasons() []*Reason {
 	out := []*Reason{
-		reasonDownloadStalled, reasonDownloadSlow, reasonImagesDiffer, reasonNoImage,
+		reasonDownloadStalled, reasonDownloadSlow, reasonNoImage, reasonDownloadLimited,
 	}
 	for _, r := range firmwareReasons() {
 		names := []*Reason{reasonBaseURLForeign, reasonPublishingHalf, reasonFirmwareAnonymous, reasonInterimMissing,

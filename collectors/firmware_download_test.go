@@ -240,3 +240,47 @@ func TestImageChanges(t *testing.T) {
 	content.Store("one")
 	check("back", true, result{"2", 1})
 }
+
+// TestImagesBeyondTheBound: what phones are offered is read first, and what is not read is told.
+func TestImagesBeyondTheBound(t *testing.T) {
+	there := func(kind facts.FileKind, i int) facts.FirmwareFile {
+		return facts.FirmwareFile{Kind: kind, URL: fmt.Sprintf("http://fe01.contoso.com/%d.NBT", i),
+			Anonymous: &facts.FileAnswer{WebAnswer: facts.WebAnswer{Status: 200}}}
+	}
+	f := &facts.Firmware{Files: []facts.FirmwareFile{{URL: "http://fe01.contoso.com/x.nbt"}, {URL: "http://fe01.contoso.com/a.cat",
+		Anonymous: &facts.FileAnswer{WebAnswer: facts.WebAnswer{Status: 200}}}}}
+	for i, kind := range []facts.FileKind{facts.InterimFile, facts.ConfiguredFile, facts.OfferedFile} {
+		f.Files = append(f.Files, there(kind, i))
+	}
+	var got []string
+	for _, file := range images(f) {
+		got = append(got, string(file.Kind))
+	}
+	if diff := cmp.Diff([]string{"offered", "configured", "interim"}, got); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+	d := &facts.Downloads{Firmware: f, LeftOut: 2, Images: []facts.Download{{FileAnswer: facts.FileAnswer{WebAnswer: facts.WebAnswer{Status: 200}}}}}
+	if fs := judgeDownloads(&Target{}, d); len(fs) != 1 || fs[0].Reason != reasonFirmwareLeftOut {
+		t.Errorf("two that were not read: %v", fs)
+	}
+	var text strings.Builder
+	explainFirmwareDownload(&text, &Target{}, &facts.Seen{Downloads: &facts.Downloads{Firmware: &facts.Firmware{Update: &facts.Update{}}, LeftOut: 2}})
+	if !strings.Contains(text.String(), "2 more images were not read") {
+		t.Errorf("not told:\n%s", text.String())
+	}
+}
+
+// TestOwnLimitBlinds: a rate of our own that is too low for the time says nothing of the server.
+func TestOwnLimitBlinds(t *testing.T) {
+	p := newPages(t, site.Internal, store(body(noFiles), func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "x.nbt", fixedTime, strings.NewReader(strings.Repeat("x", 1<<20)))
+	}), nil)
+	p.target.MaxBytesPerSecond = 1 << 10
+	reasons, env, seen := p.probe(t, FirmwareDownload())
+	if got := strings.Join(reasons, ","); got != "download_limited" || !reasonDownloadLimited.Effect.Fails() {
+		t.Errorf("reasons %q\n%s", got, p.explain(FirmwareDownload(), seen))
+	}
+	if text := strings.Join(samples(env), "\n"); strings.Contains(text, "cx700_firmware_download_ok") {
+		t.Errorf("told of a server that is not known:\n%s", text)
+	}
+}

@@ -80,6 +80,7 @@ var firmwareProblems = map[facts.WebProblem]*Reason{
 	facts.WebUntrusted:   reasonFirmwareTLSFailed,
 	facts.WebMalformed:   reasonFirmwareMalformed,
 	facts.WebNoLogon:     reasonUpdateLogonFailed,
+	facts.WebOwnLimit:    reasonDownloadLimited,
 }
 
 var firmwareStatuses = statusReasons{
@@ -92,7 +93,8 @@ func firmwareReasons() []*Reason {
 		reasonFirmwareUnresolved, reasonFirmwareUnreachable, reasonFirmwareSilent, reasonFirmwareMalformed, reasonFirmwareTLSFailed,
 		reasonFirmwareNotFound, reasonFirmwareForbidden, reasonFirmwareServerError, reasonFirmwareRedirect, reasonFirmwareStatus,
 		reasonFirmwarePage, reasonFirmwareEmpty, reasonFirmwareLogonWanted, reasonBaseURLForeign, reasonPublishingHalf,
-		reasonDownloadCutOff, reasonFirmwareAnonymous, reasonInterimMissing, reasonFirmwareNamesUnanswered,
+		reasonDownloadCutOff, reasonImagesDiffer, reasonFirmwareAnonymous, reasonInterimMissing, reasonFirmwareLeftOut,
+		reasonFirmwareNamesUnanswered,
 	}
 	return append(out, webLogonReasons()...)
 }
@@ -110,8 +112,14 @@ var (
 		"an image comes slower than 32 KiB a second: it takes a phone more than eight minutes, which may be too long for it",
 		"see the load of the server and of the line to it, and bandwidth limits in IIS and on the TMG or ISA rule")
 	reasonImagesDiffer = noUpdate("images_differ",
-		"the servers give different images under the same version",
+		"the servers give different images under the same version, or a name leads to several servers whose files differ in size",
 		"upload the same update on every front end; they do not copy updates to one another")
+	reasonDownloadLimited = blinding("download_limited",
+		"an image does not come through in the probe's time at the rate to which the exporter holds itself, so it is not known whether it would",
+		"raise max_bytes_per_second or timeout of firmware_download in the site file")
+	reasonFirmwareLeftOut = noting("firmware_left_out",
+		"there are more files of updates than one probe looks at; of the others nothing is known",
+		"nothing", "take old updates out of the approved ones, or entries out of update.paths and front_ends")
 	reasonNoImage = noting("no_image",
 		"there is no image that could be read: none is offered to a plain request, or none is there for us",
 		"nothing by itself",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -167,8 +168,8 @@ func TestFirmwareOfTheAnswer(t *testing.T) {
 		got = append(got, string(f.Kind)+" "+f.URL)
 	}
 	want := []string{
-		"offered " + testBase + "/CPE.nbt", "offered " + testBase + "/CPE.cat", "offered " + testBase + "/CPE_desc.xml",
 		"interim http://fe01.contoso.com/DeviceUpdateFiles_Int/OCInterim/ENU/cpe.nbt", "configured http://fe01.contoso.com/extra/CPE.nbt",
+		"offered " + testBase + "/CPE.nbt", "offered " + testBase + "/CPE.cat", "offered " + testBase + "/CPE_desc.xml",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -187,7 +188,7 @@ func TestFirmwareOfTheAnswer(t *testing.T) {
 // TestFirmwareShrinks: a file that is smaller than what was read of it before is cut off, under one version.
 func TestFirmwareShrinks(t *testing.T) {
 	p := newPages(t, site.Internal, store(body(offer(testBase, testBaseExt)), file), nil)
-	err := p.shared.State.ObserveImage(imageKey(p.target, testBase+"/CPE.nbt"), state.Image{SHA256: "a", Size: 1, Largest: imageSize + 1})
+	err := p.shared.State.ObserveImage(imageKey(p.target, testBase+"/CPE.nbt", netip.MustParseAddrPort("192.0.2.7:80")), state.Image{SHA256: "a", Size: 1, Largest: imageSize + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,10 +240,33 @@ func TestForeignBaseURLs(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"../CPE.nbt", "a/b", "..", ".hidden", "a?b", strings.Repeat("a", 65)} {
-		l := &fileList{target: &Target{Domains: phone.Domains{SIP: "contoso.com"}}, update: &facts.Update{}}
+		l := &fileList{target: &Target{Domains: phone.Domains{SIP: "contoso.com"}}, update: &facts.Update{}, most: 3, listed: map[string]bool{}}
 		l.offered(phone.UpdateFile{Image: name, BaseURL: "http://fe01.contoso.com/a"})
 		if len(l.foreign) != 1 || len(l.files) != 2 {
 			t.Errorf("%q: foreign %v, files %v", name, l.foreign, l.files)
 		}
+	}
+}
+
+// TestFilesBeyondTheBound: what is not looked for is told, and the files of the site file are not among it.
+func TestFilesBeyondTheBound(t *testing.T) {
+	var files strings.Builder
+	for i := range maxFiles {
+		fmt.Fprintf(&files, "<File><FileName>%d.nbt</FileName><BaseURL>%s</BaseURL><ExternalBaseURL>https://x/</ExternalBaseURL></File>", i, testBase)
+	}
+	p := newPages(t, site.Internal, store(body("<R>"+files.String()+"</R>"), file), nil)
+	p.target.Update.Paths = []string{"/extra/CPE.nbt"}
+	reasons, _, seen := p.probe(t, Firmware())
+	// Each offer has an image of its own, and all share a signature and a description.
+	if got := strings.Join(reasons, ","); got != "firmware_left_out" || len(seen.Firmware.Files) != maxFiles || seen.Firmware.LeftOut != 4 {
+		t.Errorf("reasons %s, %d files, %d left out", got, len(seen.Firmware.Files), seen.Firmware.LeftOut)
+	}
+	for i, want := range []facts.FileKind{facts.InterimFile, facts.ConfiguredFile, facts.OfferedFile} {
+		if got := seen.Firmware.Files[i].Kind; got != want {
+			t.Errorf("file %d is %s, want %s", i, got, want)
+		}
+	}
+	if text := p.explain(Firmware(), seen); !strings.Contains(text, "4 more files were not looked for") {
+		t.Errorf("not told:\n%s", text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -33,11 +34,11 @@ var (
 		"Whether all updates offered have the base URL for phones inside (internal) or outside (external); absent without an offer.",
 		`cx700_update_base_url_populated == 0`, "network", "target", "url")
 	descUpdateOK = metric.NewGauge("cx700_update_ok",
-		"Whether a server for updates answers as phones need it (1) or not (0); absent when its name was not answered.",
-		`cx700_update_ok == 0`, "network", "target", "host")
+		"Whether a server for updates answers as phones need it (1) or not (0), one for each address of its name; absent when that was not answered.",
+		`cx700_update_ok == 0`, "network", "target", "host", "address")
 	descUpdateStatus = metric.NewGauge("cx700_update_http_status",
 		"HTTP status of the update service for somebody who does not log on: 200 inside, 401 outside when healthy; absent without an answer.",
-		`cx700_update_http_status{port="80"} != 200`, "network", "target", "host", "port")
+		`cx700_update_http_status{address=~".*:80"} != 200`, "network", "target", "host", "address")
 	descUpdateOffered = metric.NewGauge("cx700_update_offered_info",
 		"A version that the update service offers.",
 		`cx700_update_offered_info`, "network", "target", "version")
@@ -158,7 +159,7 @@ func firstAnswer(t *Target, s *facts.UpdateServer) *facts.UpdateAnswer {
 func emitUpdate(env *Env, u *facts.Update) {
 	t := env.Target
 	versions, offered := map[[2]string]bool{}, map[string]bool{}
-	inside, outside, files := true, true, false
+	var inside, outside baseURLs
 	for i := range u.Servers {
 		s := &u.Servers[i]
 		emitServer(env, s)
@@ -169,7 +170,8 @@ func emitUpdate(env *Env, u *facts.Update) {
 				env.Emit(descUpdateInfo, 1, pair[0], pair[1])
 			}
 			for _, f := range a.Response.Files {
-				files, inside, outside = true, inside && f.BaseURL != "", outside && f.ExternalBaseURL != ""
+				inside.take(f.BaseURLTold, f.BaseURL)
+				outside.take(f.ExternalBaseURLTold, f.ExternalBaseURL)
 				if v := f.Version(); v != "" && len(offered) < maxVersionsListed && !offered[v] {
 					offered[v] = true
 					env.Emit(descUpdateOffered, 1, v)
@@ -177,9 +179,20 @@ func emitUpdate(env *Env, u *facts.Update) {
 			}
 		}
 	}
-	if files {
-		env.Emit(descBaseURL, oneIf(inside), "internal")
-		env.Emit(descBaseURL, oneIf(outside), "external")
+	inside.emit(env, "internal")
+	outside.emit(env, "external")
+}
+
+// baseURLs tells whether those of all offers are filled in.
+type baseURLs struct{ told, blank bool }
+
+func (b *baseURLs) take(told bool, url string) {
+	b.told, b.blank = b.told || told, b.blank || told && url == ""
+}
+
+func (b *baseURLs) emit(env *Env, which string) {
+	if b.told {
+		env.Emit(descBaseURL, oneIf(!b.blank), which)
 	}
 }
 
@@ -187,12 +200,24 @@ func emitServer(env *Env, s *facts.UpdateServer) {
 	r, _ := updateServerReason(env.Target, s)
 	l, _ := nameView{s.Names}.lookup(s.Host, phone.A)
 	if r != reasonUpdateNamesUnanswered && (!l.None() || !s.Spare) {
-		env.Emit(descUpdateOK, oneIf(r == nil || r.Effect != Degrades), s.Host)
+		env.Emit(descUpdateOK, oneIf(r == nil || r.Effect != Degrades), s.Host, updateAddress(env.Target, s))
 	}
 	for _, a := range []*facts.UpdateAnswer{s.Plain, s.Secure} {
 		if a != nil && a.Status != 0 {
-			env.Emit(descUpdateStatus, float64(a.Status), s.Host, fmt.Sprint(a.Address.Port()))
+			env.Emit(descUpdateStatus, float64(a.Status), s.Host, a.Address.String())
 		}
+	}
+}
+
+// updateAddress is where phones of this network ask a server; empty where it has no address.
+func updateAddress(t *Target, s *facts.UpdateServer) string {
+	switch {
+	case !s.Address.IsValid():
+		return ""
+	case t.Network == site.External:
+		return netip.AddrPortFrom(s.Address, 443).String()
+	default:
+		return netip.AddrPortFrom(s.Address, 80).String()
 	}
 }
 
@@ -338,29 +363,51 @@ func judgeResponse(t *Target, host string, a *facts.UpdateAnswer, found findings
 			found.add(reasonUpdateClockOff, fmt.Sprintf("%s: CurrentTime %s, off by about %s", host, now.Format(time.DateTime), off.Round(time.Minute)))
 		}
 	}
+	if a.Response.NumOfFiles > 0 && len(a.Response.Files) == 0 {
+		found.add(reasonUpdateNotUnderstood, fmt.Sprintf("%s: NumOfFiles is %d, but no FileName is in the answer", host, a.Response.NumOfFiles))
+	}
 	for _, f := range a.Response.Files {
-		if f.BaseURL == "" && t.Network == site.Internal {
-			found.add(reasonBaseURLBlank, host+": no BaseURL beside "+f.Names()[0])
-		}
-		if f.ExternalBaseURL == "" {
-			found.add(reasonExternalBaseURLBlank, host+": no ExternalBaseURL beside "+f.Names()[0])
-		}
-		for _, fw := range cannotTake(t, a, f.Version()) {
-			found.add(reasonLadderUnreachable, fmt.Sprintf("%s: offers %s, firmware %s takes nothing above %s", host, f.Version(), fw.Version, fw.Accepts))
+		judgeBaseURLs(t, host, f, found)
+	}
+	for _, fw := range t.Firmware {
+		if a.Firmware == "" || a.Firmware == fw.Version {
+			judgeLadder(host, fw, a.Response.Files, found)
 		}
 	}
 }
 
-// cannotTake lists the firmware in use that a version is offered to and that cannot install it. A GET does
-// not tell to whom it is offered: to all.
-func cannotTake(t *Target, a *facts.UpdateAnswer, version string) []phone.Firmware {
-	var out []phone.Firmware
-	for _, fw := range t.Firmware {
-		if (a.Firmware == "" || a.Firmware == fw.Version) && !fw.Takes(version) {
-			out = append(out, fw)
+func judgeBaseURLs(t *Target, host string, f phone.UpdateFile, found findings) {
+	switch {
+	case t.Network != site.Internal:
+	case !f.BaseURLTold:
+		found.add(reasonUpdateNotUnderstood, host+": no element BaseURL is found for "+f.Names()[0])
+	case f.BaseURL == "":
+		found.add(reasonBaseURLBlank, host+": no BaseURL beside "+f.Names()[0])
+	}
+	switch {
+	case !f.ExternalBaseURLTold:
+		found.add(reasonUpdateNotUnderstood, host+": no element ExternalBaseURL is found for "+f.Names()[0])
+	case f.ExternalBaseURL == "":
+		found.add(reasonExternalBaseURLBlank, host+": no ExternalBaseURL beside "+f.Names()[0])
+	}
+}
+
+// judgeLadder tells whether a firmware can install one of the versions of an answer to it. A GET does not
+// tell to whom a version is offered: to all, unless another of its versions is a step that the firmware can take.
+func judgeLadder(host string, fw phone.Firmware, files []phone.UpdateFile, found findings) {
+	highest := ""
+	for _, f := range files {
+		v := f.Version()
+		if v != "" && fw.Takes(v) && phone.CompareVersions(v, fw.Version) > 0 {
+			return
+		}
+		if !fw.Takes(v) && phone.CompareVersions(v, highest) > 0 {
+			highest = v
 		}
 	}
-	return out
+	if highest != "" {
+		found.add(reasonLadderUnreachable, fmt.Sprintf("%s: offers %s, firmware %s takes nothing above %s", host, highest, fw.Version, fw.Accepts))
+	}
 }
 
 // judgeDifferences compares what the servers say to the same request, but for the time.

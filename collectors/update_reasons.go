@@ -94,6 +94,11 @@ var (
 		"approve 1.0.522.101 for phones with 1.0.199.123 first, and 3.5.6907 once they have it; take firmware that is not in use out of the site file")
 )
 
+var reasonUpdateNotUnderstood = noting("update_not_understood",
+	"the answer of the update service tells of updates, but not all of what belongs to them is found in it",
+	"nothing by itself: the whole form of the answer is not known, and this look may be too narrow",
+	"open the address in a browser, and report the answer to the exporter's developers; where the elements are really missing, fill them in"+mendWMI)
+
 // The ways in which only our own look is stopped.
 var (
 	reasonUpdateNamesUnanswered = blinding("update_names_unanswered",
@@ -135,7 +140,7 @@ func updateReasons() []*Reason {
 		reasonUpdateNotFound, reasonUpdateForbidden, reasonUpdateServerError, reasonUpdateRedirect, reasonUpdateStatus,
 		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly,
 		reasonBaseURLBlank, reasonExternalBaseURLBlank, reasonUpdateAnonymous, reasonFrontEndsDiffer,
-		reasonUpdateClockOff, reasonLadderUnreachable, reasonUpdateNamesUnanswered,
+		reasonUpdateClockOff, reasonLadderUnreachable, reasonUpdateNotUnderstood, reasonUpdateNamesUnanswered,
 	}
 	return append(out, webLogonReasons()...)
 }

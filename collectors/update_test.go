@@ -2,9 +2,13 @@ package collectors
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -56,7 +60,7 @@ func newPages(t *testing.T, network site.NetworkName, plain, secure http.Handler
 		server := httptest.NewUnstartedServer(p.recording(handler))
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 		if port == "443" {
-			server.TLS = oldTLS()
+			server.TLS = oldTLS(t)
 			server.StartTLS()
 		} else {
 			server.Start()
@@ -69,8 +73,37 @@ func newPages(t *testing.T, network site.NetworkName, plain, secure http.Handler
 }
 
 // oldTLS is a server as old as the phones: TLS 1.0 with RSA key exchange, and nothing else.
-func oldTLS() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
+func oldTLS(t *testing.T) *tls.Config {
+	t.Helper()
+	return &tls.Config{
+		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+		Certificates: []tls.Certificate{{PrivateKey: proxyKey(), Certificate: [][]byte{proxyCertificate(t, testProxy, time.Hour).Raw}}},
+	}
+}
+
+var proxyKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// proxyCertificate is one for a host that ends after a while.
+func proxyCertificate(t *testing.T, host string, after time.Duration) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(after),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, proxyKey().Public(), proxyKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (p *pages) recording(next http.HandlerFunc) http.HandlerFunc {
@@ -206,7 +239,7 @@ func TestUpdateReasonsInside(t *testing.T) {
 					ok = 0
 				}
 			}
-			if want := fmt.Sprintf(`cx700_update_ok["fe01.contoso.com"] %d`, ok); !strings.Contains(text, want) {
+			if want := fmt.Sprintf(`cx700_update_ok["fe01.contoso.com" "192.0.2.7:80"] %d`, ok); !strings.Contains(text, want) {
 				t.Errorf("%s is missing in\n%s", want, text)
 			}
 			p.checkAsked(t)
@@ -300,6 +333,73 @@ func TestUpdateWithoutAnAnswer(t *testing.T) {
 			}
 			if none := len(samples(env)) == 0; none != c.unserved {
 				t.Errorf("series %v", samples(env))
+			}
+		})
+	}
+}
+
+// TestCertificateComesBeforeTheStatus: what the About screen shows of a reverse proxy whose certificate is no good.
+func TestCertificateComesBeforeTheStatus(t *testing.T) {
+	target := &Target{Network: site.External}
+	for want, served := range map[string]*x509.Certificate{
+		"(0x2f05/0x0)": proxyCertificate(t, testProxy, -time.Hour),
+		"(0x2f06/0x0)": proxyCertificate(t, "other.fabrikam.com", time.Hour),
+		"(0x00/0x191), if the phone trusts the certificate": proxyCertificate(t, testProxy, time.Hour),
+	} {
+		s := &facts.UpdateServer{Host: testProxy, Secure: &facts.UpdateAnswer{At: time.Now(), WebAnswer: facts.WebAnswer{
+			Status: 401, Served: []*x509.Certificate{served}}}}
+		if got := phoneStatus(target, s); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// twoMembers leads the front end's name to two servers, 192.0.2.7 and 192.0.2.8.
+func twoMembers(t *testing.T, first, second http.HandlerFunc) *pages {
+	t.Helper()
+	p := newPages(t, site.Internal, first, nil)
+	server := httptest.NewServer(second)
+	t.Cleanup(server.Close)
+	to := leadTo(t, "80", server.Listener.Addr().String())
+	to.Host = "192.0.2.8"
+	resolver := testResolver(t, dns.RcodeSuccess, "192.0.2.8")
+	p.target.Way.ConnectTo = append([]site.ConnectTo{to,
+		{Host: "192.0.2.5", ToHost: resolver.Addr().String(), ToPort: fmt.Sprint(resolver.Port())}}, p.target.Way.ConnectTo...)
+	return p
+}
+
+// TestEveryMemberIsAsked: behind one name DNS has two servers, of which one is dead, different, or without the
+// image, and a phone may meet either.
+func TestEveryMemberIsAsked(t *testing.T) {
+	good := store(body(noFiles), file)
+	short := func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "", fixedTime, strings.NewReader("short"))
+	}
+	for _, c := range []struct {
+		name                       string
+		second                     http.HandlerFunc
+		update, firmware, download string
+	}{
+		{"alike", good, "", "", ""},
+		{"in trouble", status(500), "update_server_error", "firmware_server_error", ""},
+		{"of another version", store(body(strings.ReplaceAll(noFiles, "3.5", "4.0")), file), "front_ends_differ", "", ""},
+		{"without the image", store(body(noFiles), status(404)), "", "interim_image_missing", ""},
+		{"with half an image", store(body(noFiles), short), "", "images_differ", "images_differ"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := twoMembers(t, good, c.second)
+			for collector, want := range map[*Collector]string{Update(): c.update, Firmware(): c.firmware, FirmwareDownload(): c.download} {
+				reasons, env, seen := p.probe(t, collector)
+				if got := strings.Join(reasons, ","); got != want {
+					t.Errorf("%s: reasons %q, want %q\n%s", collector.Name, got, want, p.explain(collector, seen))
+				}
+				text := strings.Join(samples(env), "\n")
+				if n := strings.Count(text, "cx700_update_ok"); collector.Name == "update" && n != 2 {
+					t.Errorf("%d servers have series, want 2:\n%s", n, text)
+				}
+				if n := strings.Count(text, "cx700_firmware_reachable"); collector.Name == "firmware" && n != 1 {
+					t.Errorf("%d series of one file, want 1:\n%s", n, text)
+				}
 			}
 		})
 	}
@@ -514,6 +614,49 @@ func TestUpdateTargets(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%+v: %q, want %q", c.network, got, c.want)
+		}
+	}
+}
+
+// TestLadder holds which offers a firmware is said to be unable to take.
+func TestLadder(t *testing.T) {
+	old := phone.KnownFirmware()[0]
+	file := func(version string) phone.UpdateFile {
+		return phone.UpdateFile{BaseURL: "http://fe01.contoso.com" + phone.FilesPath + phone.CX700().StorePath(version)}
+	}
+	for name, c := range map[string]struct {
+		files []phone.UpdateFile
+		want  bool
+	}{
+		"nothing":         {nil, false},
+		"too high":        {[]phone.UpdateFile{file("3.5.6907.35")}, true},
+		"a step":          {[]phone.UpdateFile{file("1.0.522.101")}, false},
+		"both":            {[]phone.UpdateFile{file("3.5.6907.35"), file("1.0.522.101")}, false},
+		"its own too":     {[]phone.UpdateFile{file("3.5.6907.35"), file("1.0.199.123")}, true},
+		"without version": {[]phone.UpdateFile{{BaseURL: "http://a/"}}, false},
+	} {
+		found := findings{}
+		judgeLadder("fe01", old, c.files, found)
+		if got := found[reasonLadderUnreachable] != nil; got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestNotUnderstood: elements that are not found are no blank ones.
+func TestNotUnderstood(t *testing.T) {
+	for _, text := range []string{
+		`<R><NumOfFiles>1</NumOfFiles><Firmware>new.nbt</Firmware></R>`,
+		`<R><F><FileName>CPE.nbt</FileName><ExternalBaseURL>https://b/</ExternalBaseURL></F></R>`,
+		`<R><F><FileName>CPE.nbt</FileName><BaseURL>http://a/</BaseURL></F></R>`,
+	} {
+		p := newPages(t, site.Internal, body(text), nil)
+		reasons, env, _ := p.probe(t, Update())
+		if got := strings.Join(reasons, ","); got != "update_not_understood" {
+			t.Errorf("%s: reasons %s", text, got)
+		}
+		if strings.Contains(strings.Join(samples(env), "\n"), "cx700_update_base_url_populated") != strings.Contains(text, "BaseURL") {
+			t.Errorf("%s: series %v", text, samples(env))
 		}
 	}
 }

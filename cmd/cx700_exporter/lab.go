@@ -38,6 +38,9 @@ const labInterval = 3 * time.Second
 // labDownloadInterval leaves a slow server the time that its images need.
 const labDownloadInterval = 15 * time.Second
 
+// labRate would bring images of real firmware, too, in that interval.
+const labRate = 4 << 20
+
 // Run starts the company and an exporter that watches it.
 func (c *labCmd) Run(env *environment) (err error) {
 	if c.ListFaults {
@@ -70,7 +73,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 		for _, collector := range collectors.All() {
 			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: labInterval}
 		}
-		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: labDownloadInterval}
+		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: labDownloadInterval, MaxBytesPerSecond: labRate}
 		return schedule.NewPlan(cfg, collectors.All(), networks(c.Network))
 	})
 	if err := d.reload(); err != nil {

@@ -46,6 +46,7 @@ type cli struct {
 type environment struct {
 	ctx    context.Context
 	stdout io.Writer
+	stderr io.Writer
 	log    *slog.Logger
 }
 
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%v; try %s --help\n", err, misused(err))
 		return exitUsage
 	}
-	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
 	err = command.Run(env)
 	var code exitCode
 	var usage usageError

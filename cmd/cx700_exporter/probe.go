@@ -9,6 +9,9 @@ import (
 	"github.com/cx700/cx700_exporter/internal/schedule"
 )
 
+// progressEvery is how often somebody who waits is told how far a download is.
+const progressEvery = 2 * time.Second
+
 type probeCmd struct {
 	Collector   string `arg:"" help:"What to probe: ${collectors}."`
 	Site        string `required:"" help:"The site whose dependencies are probed."`
@@ -41,6 +44,7 @@ func (c *probeCmd) Run(env *environment) error {
 		return err
 	}
 	defer shared.Close()
+	collectors.TellDownloads(env.stderr, shared, progressEvery)
 	worst := collectors.Notes
 	for i, p := range planned {
 		if i > 0 {

@@ -169,6 +169,7 @@ func TestRealUpdate(t *testing.T) {
 			t.Errorf("healed, but %v", got)
 		}
 	})
+	t.Run("members of one name", func(t *testing.T) { testUpdateMembers(t, r) })
 	t.Run("accounts", func(t *testing.T) { testUpdateAccounts(t, r, file) })
 	for _, host := range []bed.Host{bed.Pool, bed.FrontEnd2, bed.ReverseProxy, bed.WebOutside} {
 		for _, line := range requestsTo(t, r, host) {
@@ -208,6 +209,46 @@ func testUpdateStopped(t *testing.T, r *rig, file string) {
 			must(t, r.RestoreUpdate(t.Context()))
 		})
 	}
+}
+
+// testUpdateMembers has DNS lead one name to both front ends, of which the first always answers.
+func testUpdateMembers(t *testing.T, r *rig) {
+	must(t, r.EditZone(t.Context(), bed.DNSInside, "fabrikam.com", func(text string) string {
+		return text + "updates IN A 192.168.7.81\nupdates IN A 192.168.7.83\n"
+	}))
+	file := siteFile(t, `sites:
+  - name: nobody
+    sip_domain: fabrikam.com
+    dhcp: {domain: contoso.com, dns_servers: [192.168.7.5]}
+    networks:
+      internal: {front_ends: [updates.fabrikam.com]}
+      external: {resolvers: [203.0.113.5], reverse_proxy: ocsrp.fabrikam.com}
+collectors:
+  firmware_download: {max_bytes_per_second: 1073741824}
+`)
+	kinds := []string{"update", "firmware", "firmware_download"}
+	for _, c := range []struct {
+		name   string
+		breaks func() error
+		want   map[string]string
+	}{
+		{"both good", func() error { return nil }, map[string]string{}},
+		{"one dead", func() error { return r.Kill(bed.FrontEnd2) }, map[string]string{
+			"update internal nobody":   "degraded: update_unreachable",
+			"firmware internal nobody": "degraded: firmware_unreachable",
+		}},
+		{"one of another version", func() error { return r.SetUpdate(t.Context(), bed.FrontEnd2, bed.Update{Answer: bed.NoUpdate}) },
+			map[string]string{"update internal nobody": "noted: front_ends_differ"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			must(t, c.breaks())
+			if diff := cmp.Diff(c.want, updateOutcomes(t, r, file, kinds, siteNobody)); diff != "" {
+				t.Errorf("what is not good (-want +got):\n%s", diff)
+			}
+			must(t, r.RestoreUpdate(t.Context()))
+		})
+	}
+	must(t, r.RestoreZones(t.Context()))
 }
 
 // testUpdateAccounts logs on with a wrong password, and with an account that may not be sent to the reverse proxy.

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -13,15 +14,17 @@ type Update struct {
 	Servers []UpdateServer
 }
 
-// UpdateServer is one server, by one of its names.
+// UpdateServer is one server: an address behind a name. A name of several addresses gives several.
 type UpdateServer struct {
 	Host string
+	// Address is not valid where the name has none.
+	Address netip.Addr
 	// Spare tells that phones do without this name: it need not resolve.
 	Spare bool
 	// Names holds the question for its address, at each resolver up to the first that answered.
 	Names *Names
 	// Plain is what port 80 answers, inside only, and Secure what port 443 does, to somebody who does not log
-	// on; nil when there was no address.
+	// on; nil when it was not asked.
 	Plain, Secure *UpdateAnswer
 	// Posts are the answers to a POST for each firmware.
 	Posts []UpdateAnswer
@@ -65,13 +68,15 @@ type Firmware struct {
 	// Update is the answer that names them.
 	Update *Update
 	Files  []FirmwareFile
+	// LeftOut is how many more files there are, beyond the bound; they were not looked for.
+	LeftOut int
 	// Foreign are base URLs and names of the answer that we do not follow, with the reason.
 	Foreign []string
 	// Logon is what came of our own logon; nil when there was none to make.
 	Logon *Logon
 }
 
-// FirmwareFile is one file on one server.
+// FirmwareFile is one file on one server: an address behind the host of its URL.
 type FirmwareFile struct {
 	URL  string
 	Host string
@@ -82,7 +87,7 @@ type FirmwareFile struct {
 	Anonymous *FileAnswer
 	// LoggedOn is what it answers to our account; nil where that was not used.
 	LoggedOn *FileAnswer
-	// Largest is the most that was ever read under this URL, 0 when it was not read.
+	// Largest is the most that was ever read of it, 0 when it was not read.
 	Largest int64
 }
 
@@ -110,6 +115,8 @@ type FileAnswer struct {
 type Downloads struct {
 	Firmware *Firmware
 	Images   []Download
+	// LeftOut is how many more images there are, beyond the bound; they were not read.
+	LeftOut int
 }
 
 // Download is one image, read and thrown away.
@@ -124,7 +131,7 @@ type Download struct {
 	SHA256 string
 	// Announced is what HEAD said just before, -1 where it is not known.
 	Announced int64
-	// Largest is the most that was ever read under this URL.
+	// Largest is the most that was ever read of it.
 	Largest int64
 	// Before is the sum of the image before this one under the same URL; empty when it did not change.
 	Before string

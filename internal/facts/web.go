@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	WebUntrusted WebProblem = "tls_untrusted"
 	// WebNoLogon: our own logon came to nothing.
 	WebNoLogon WebProblem = "no_logon"
+	// WebOwnLimit: the time was too short for the rate to which we hold ourselves.
+	WebOwnLimit WebProblem = "own_limit"
 	// WebMalformed: what answers speaks no HTTP, or closes the connection.
 	WebMalformed WebProblem = "malformed"
 )
@@ -41,8 +44,10 @@ type WebAnswer struct {
 	// Location is where a redirect leads to; it is not followed.
 	Location string
 	// TLS is the version and the cipher suite in which it was given, empty for plain HTTP.
-	TLS  string
-	Took time.Duration
+	TLS string
+	// Served are the server's certificates, its own first; nil for plain HTTP.
+	Served []*x509.Certificate
+	Took   time.Duration
 }
 
 // Logon is what came of our own logon to a web server.

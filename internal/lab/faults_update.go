@@ -44,7 +44,7 @@ func firmwareFaults() []fault {
 	}
 	return []fault{
 		firmware("firmware_missing", "the image that is offered is not there", "firmware", imageMissing, "firmware_not_found"),
-		firmware("firmware_cut", "the image is a shorter file than before", "firmware", imageShort, "firmware_cut_off"),
+		firmware("firmware_cut", "the image shrinks; shows only after it was read as a whole", "firmware", imageShort, "firmware_cut_off"),
 		firmware("firmware_cut_wrong_length", "the connection ends in the middle of the image", "firmware_download",
 			imageCutOff, "firmware_cut_off"),
 		firmware("firmware_slow", "the image comes at 16 KiB a second", "firmware_download", imageSlow, "firmware_slow"),

@@ -2,6 +2,7 @@ package phone
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -166,6 +167,19 @@ func (f NetFailure) WinInet() int {
 		return 12157
 	default:
 		return 0
+	}
+}
+
+// CertificateFailure is how WinInet names what is wrong with the dates or the name of a server's own
+// certificate. Its root is not looked at.
+func CertificateFailure(leaf *x509.Certificate, host string, at time.Time) NetFailure {
+	switch match := MatchName(leaf, host); {
+	case at.Before(leaf.NotBefore), at.After(leaf.NotAfter):
+		return DateInvalid
+	case match == NameMismatch:
+		return NameInvalid
+	default:
+		return NoFailure
 	}
 }
 

@@ -32,6 +32,8 @@ type UpdateFile struct {
 	// BaseURL is for phones inside, ExternalBaseURL for those outside. Blank ones were never filled in
 	// with WMI (guide step 25).
 	BaseURL, ExternalBaseURL string
+	// BaseURLTold and ExternalBaseURLTold tell whether the answer has such an element at all.
+	BaseURLTold, ExternalBaseURLTold bool
 }
 
 // Version is the one that is offered, read out of either base URL; empty where neither tells.
@@ -59,9 +61,10 @@ const (
 	// MaxUpdateAnswer bounds how many bytes of an answer are read.
 	MaxUpdateAnswer = 256 << 10
 
-	maxUpdateDepth = 16
-	maxUpdateFiles = 64
-	maxUpdateText  = 2048
+	maxUpdateDepth    = 16
+	maxUpdateElements = 4096
+	maxUpdateFiles    = 64
+	maxUpdateText     = 2048
 )
 
 // ParseUpdateResponse reads an answer leniently, since the names of its wrapping elements are unknown: the
@@ -75,21 +78,23 @@ func ParseUpdateResponse(content []byte) (*UpdateResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	decoder := xml.NewDecoder(bytes.NewReader(text))
-	decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 by now
-	r := &updateReader{out: &UpdateResponse{NumOfFiles: -1}, file: map[int]int{}}
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return r.finish()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("no XML: %w", err)
-		}
-		if err := r.take(token); err != nil {
-			return nil, err
-		}
+	top, err := updateTree(text)
+	if err != nil {
+		return nil, err
 	}
+	out := &UpdateResponse{NumOfFiles: -1}
+	known := top.tell(out)
+	files := top.files()
+	if len(files) > maxUpdateFiles {
+		return nil, fmt.Errorf("more than %d files", maxUpdateFiles)
+	}
+	for _, f := range files {
+		out.Files = append(out.Files, f.file())
+	}
+	if !known && files == nil {
+		return nil, errors.New("XML, but none of NumOfFiles, ServerVersion, ServiceVersion and FileName is in it")
+	}
+	return out, nil
 }
 
 // toUTF8 decodes UTF-16, which IIS may send, and Latin-1 where the bytes are no UTF-8.
@@ -119,87 +124,93 @@ func toUTF8(content []byte) ([]byte, error) {
 	return []byte(strings.TrimPrefix(string(utf16.Decode(units)), "\ufeff")), nil
 }
 
-// updateReader walks through the tokens of an answer. Values with the names of a file belong to the
-// element around them, or to the next file where there is no such element and a name comes again.
-type updateReader struct {
-	out   *UpdateResponse
-	open  []element
-	count int         // elements begun
-	file  map[int]int // the file of an element, by the number of the element
-	known bool        // something was there that an answer has
-}
-
+// element is one of an answer, or one of its attributes.
 type element struct {
-	name   string
-	number int
-	text   []byte
+	name     string
+	text     []byte
+	elements []*element
 }
 
-func (r *updateReader) take(token xml.Token) error {
-	switch t := token.(type) {
-	case xml.Directive:
-		return errors.New("a DOCTYPE, which no answer of the service has")
-	case xml.StartElement:
-		return r.begin(t)
-	case xml.CharData:
-		if n := len(r.open); n > 0 {
-			last := &r.open[n-1]
-			if len(last.text)+len(t) > maxUpdateText {
-				return fmt.Errorf("more than %d bytes in one element", maxUpdateText)
+// updateTree reads an answer into the elements that are in it.
+func updateTree(text []byte) (*element, error) {
+	decoder := xml.NewDecoder(bytes.NewReader(text))
+	decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 by now
+	top := &element{}
+	open := []*element{top}
+	for count := 0; ; {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return top, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("no XML: %w", err)
+		}
+		last := open[len(open)-1]
+		switch t := token.(type) {
+		case xml.Directive:
+			return nil, errors.New("a DOCTYPE, which no answer of the service has")
+		case xml.StartElement:
+			e := elementOf(t)
+			count += 1 + len(e.elements)
+			if err := allowed(e, len(open), count); err != nil {
+				return nil, err
 			}
-			last.text = append(last.text, t...)
+			last.elements, open = append(last.elements, e), append(open, e)
+		case xml.CharData:
+			if last.text = append(last.text, t...); last != top && len(last.text) > maxUpdateText {
+				return nil, fmt.Errorf("more than %d bytes in one element", maxUpdateText)
+			}
+		case xml.EndElement:
+			open = open[:len(open)-1]
 		}
-	case xml.EndElement:
-		last := r.open[len(r.open)-1]
-		r.open = r.open[:len(r.open)-1]
-		around := 0
-		if len(r.open) > 0 {
-			around = r.open[len(r.open)-1].number
-		}
-		return r.value(last.name, string(last.text), around)
 	}
-	return nil
 }
 
-func (r *updateReader) begin(t xml.StartElement) error {
-	name := strings.ToLower(t.Name.Local)
-	switch {
-	case name == "html":
-		return errors.New("an HTML page")
-	case len(r.open) >= maxUpdateDepth:
-		return fmt.Errorf("elements nested more than %d deep", maxUpdateDepth)
-	}
-	r.count++
-	r.open = append(r.open, element{name: name, number: r.count})
+func elementOf(t xml.StartElement) *element {
+	e := &element{name: strings.ToLower(t.Name.Local)}
 	for _, a := range t.Attr {
-		if err := r.value(strings.ToLower(a.Name.Local), a.Value, r.count); err != nil {
-			return err
+		e.elements = append(e.elements, &element{name: strings.ToLower(a.Name.Local), text: []byte(a.Value)})
+	}
+	return e
+}
+
+func allowed(e *element, depth, count int) error {
+	switch {
+	case e.name == "html":
+		return errors.New("an HTML page")
+	case depth > maxUpdateDepth:
+		return fmt.Errorf("elements nested more than %d deep", maxUpdateDepth)
+	case count > maxUpdateElements:
+		return fmt.Errorf("more than %d elements", maxUpdateElements)
+	}
+	for _, a := range e.elements {
+		if len(a.text) > maxUpdateText {
+			return fmt.Errorf("more than %d bytes in one value", maxUpdateText)
 		}
 	}
 	return nil
 }
 
-func (r *updateReader) value(name, text string, around int) error {
-	text = strings.TrimSpace(text)
-	if len(text) > maxUpdateText {
-		return fmt.Errorf("more than %d bytes in one value", maxUpdateText)
-	}
-	set := func(into *string) { *into, r.known = text, true }
-	switch name {
+func (e *element) value() string { return strings.TrimSpace(string(e.text)) }
+
+// tell writes what an element and those in it say of the server, and returns whether they do.
+func (e *element) tell(out *UpdateResponse) (known bool) {
+	switch e.name {
 	case "numoffiles":
-		if n, err := strconv.ParseUint(text, 10, 16); err == nil {
-			r.out.NumOfFiles, r.known = int(n), true
+		if n, err := strconv.ParseUint(e.value(), 10, 16); err == nil {
+			out.NumOfFiles, known = int(n), true
 		}
 	case "serverversion":
-		set(&r.out.ServerVersion)
+		out.ServerVersion, known = e.value(), true
 	case "serviceversion":
-		set(&r.out.ServiceVersion)
+		out.ServiceVersion, known = e.value(), true
 	case "currenttime":
-		r.out.CurrentTime = currentTime(text)
-	default:
-		return r.fileValue(name, text, around)
+		out.CurrentTime = currentTime(e.value())
 	}
-	return nil
+	for _, inner := range e.elements {
+		known = inner.tell(out) || known
+	}
+	return known
 }
 
 func currentTime(text string) time.Time {
@@ -211,42 +222,90 @@ func currentTime(text string) time.Time {
 	return time.Time{}
 }
 
-func (r *updateReader) fileValue(name, text string, around int) error {
-	field := func(f *UpdateFile) *string {
-		switch name {
-		case "filename":
-			return &f.Image
-		case "signaturefilename":
-			return &f.Signature
-		case "descriptfile":
-			return &f.Description
-		case "baseurl":
-			return &f.BaseURL
-		case "externalbaseurl":
-			return &f.ExternalBaseURL
-		default:
-			return nil
-		}
-	}
-	if field(&UpdateFile{}) == nil {
-		return nil
-	}
-	i, begun := r.file[around]
-	if !begun || *field(&r.out.Files[i]) != "" {
-		if len(r.out.Files) >= maxUpdateFiles {
-			return fmt.Errorf("more than %d files", maxUpdateFiles)
-		}
-		i = len(r.out.Files)
-		r.out.Files = append(r.out.Files, UpdateFile{})
-		r.file[around] = i
-	}
-	*field(&r.out.Files[i]), r.known = text, true
-	return nil
+// The names of a file's values.
+const (
+	imageName       = "filename"
+	signatureName   = "signaturefilename"
+	descriptionName = "descriptfile"
+	baseName        = "baseurl"
+	externalName    = "externalbaseurl"
+)
+
+// fileValues are the values of one file, by their names.
+type fileValues map[string]string
+
+func (v fileValues) file() UpdateFile {
+	f := UpdateFile{Image: v[imageName], Signature: v[signatureName], Description: v[descriptionName]}
+	f.BaseURL, f.BaseURLTold = v[baseName]
+	f.ExternalBaseURL, f.ExternalBaseURLTold = v[externalName]
+	return f
 }
 
-func (r *updateReader) finish() (*UpdateResponse, error) {
-	if !r.known {
-		return nil, errors.New("XML, but none of NumOfFiles, ServerVersion, ServiceVersion and FileName is in it")
+// values lists the elements in and below this one that are values of files, in their order.
+func (e *element) values() []*element {
+	var out []*element
+	switch e.name {
+	case imageName, signatureName, descriptionName, baseName, externalName:
+		out = append(out, e)
 	}
-	return r.out, nil
+	for _, inner := range e.elements {
+		out = append(out, inner.values()...)
+	}
+	return out
+}
+
+func images(values []*element) int {
+	n := 0
+	for _, v := range values {
+		if v.name == imageName {
+			n++
+		}
+	}
+	return n
+}
+
+// files parts the values in an element into files. An element in which one FileName is holds one file, however
+// deep its values are; where several stand side by side, a name that comes again begins the next file. What
+// stands beside the elements of several files is said of each of them.
+func (e *element) files() []fileValues {
+	values := e.values()
+	if images(values) <= 1 {
+		return inTurn(values)
+	}
+	var out []fileValues
+	var beside []*element
+	for _, inner := range e.elements {
+		if held := inner.values(); images(held) == 0 || inner.name == imageName {
+			beside = append(beside, held...)
+		} else {
+			out = append(out, inner.files()...)
+		}
+	}
+	if images(beside) > 0 {
+		return append(out, inTurn(beside)...)
+	}
+	for _, f := range out {
+		for _, v := range beside {
+			if _, own := f[v.name]; !own {
+				f[v.name] = v.value()
+			}
+		}
+	}
+	return out
+}
+
+func inTurn(values []*element) []fileValues {
+	var out []fileValues
+	for _, v := range values {
+		if len(out) == 0 || hasKey(out[len(out)-1], v.name) {
+			out = append(out, fileValues{})
+		}
+		out[len(out)-1][v.name] = v.value()
+	}
+	return out
+}
+
+func hasKey(f fileValues, name string) bool {
+	_, ok := f[name]
+	return ok
 }

@@ -138,7 +138,8 @@ const noUpdate = `<?xml version="1.0" encoding="utf-8"?>
 func TestParseUpdateResponse(t *testing.T) {
 	bare := &UpdateResponse{NumOfFiles: 0, ServerVersion: "3.5.6907.0", ServiceVersion: "3.5.6907.0",
 		CurrentTime: time.Date(2009, time.June, 4, 6, 22, 3, 0, time.UTC)}
-	file := UpdateFile{Image: "CPE.nbt", Signature: "CPE.cat", Description: "CPE_desc.xml", BaseURL: "http://a/", ExternalBaseURL: "https://b/"}
+	file := UpdateFile{Image: "CPE.nbt", Signature: "CPE.cat", Description: "CPE_desc.xml", BaseURL: "http://a/", ExternalBaseURL: "https://b/",
+		BaseURLTold: true, ExternalBaseURLTold: true}
 	const fields = `<FileName>CPE.nbt</FileName><SignatureFileName>CPE.cat</SignatureFileName><DescriptFile>CPE_desc.xml</DescriptFile>` +
 		`<BaseURL>http://a/</BaseURL><ExternalBaseURL>https://b/</ExternalBaseURL>`
 	two := &UpdateResponse{NumOfFiles: 2, Files: []UpdateFile{file, file}}
@@ -154,11 +155,22 @@ func TestParseUpdateResponse(t *testing.T) {
 		{"in UTF-16 without a mark, high byte first", utf16Text(noUpdate, false), bare},
 		{"in capitals, with prefixes", `<u:RESPONSE xmlns:u="x"><u:NUMOFFILES> 3 </u:NUMOFFILES></u:RESPONSE>`, &UpdateResponse{NumOfFiles: 3}},
 		{"as attributes", `<Response ServerVersion="4.0"><File FileName="CPE.nbt" BaseURL="http://a/"/></Response>`,
-			&UpdateResponse{NumOfFiles: -1, ServerVersion: "4.0", Files: []UpdateFile{{Image: "CPE.nbt", BaseURL: "http://a/"}}}},
+			&UpdateResponse{NumOfFiles: -1, ServerVersion: "4.0", Files: []UpdateFile{{Image: "CPE.nbt", BaseURL: "http://a/", BaseURLTold: true}}}},
 		{"two in wrappers", "<Response><NumOfFiles>2</NumOfFiles><Fs><F>" + fields + "</F><F>" + fields + "</F></Fs></Response>", two},
 		{"two without wrappers", "<Response>" + fields + fields + "<NumOfFiles>2</NumOfFiles></Response>", two},
 		{"blank base URLs", "<R><F>" + strings.NewReplacer("http://a/", " ", "https://b/", "").Replace(fields) + "</F></R>",
 			&UpdateResponse{NumOfFiles: -1, Files: []UpdateFile{blank}}},
+		{"base URLs in a wrapper", "<R><F>" + strings.Replace(fields, "<BaseURL>", "<URLs><BaseURL>", 1) + "</URLs></F></R>",
+			&UpdateResponse{NumOfFiles: -1, Files: []UpdateFile{file}}},
+		{"base URLs in wrappers of two without", "<R><NumOfFiles>2</NumOfFiles>" +
+			strings.Repeat(strings.Replace(fields, "<BaseURL>", "<URLs><BaseURL>", 1)+"</URLs>", 2) + "</R>", two},
+		{"base URLs before the names, in a wrapper", "<R><Us><BaseURL>http://a/</BaseURL></Us><F><FileName>x.nbt</FileName></F></R>",
+			&UpdateResponse{NumOfFiles: -1, Files: []UpdateFile{{Image: "x.nbt", BaseURL: "http://a/", BaseURLTold: true}}}},
+		{"a base URL for two", "<R><BaseURL>http://a/</BaseURL><F><FileName>x.nbt</FileName></F><F><FileName>y.nbt</FileName></F></R>",
+			&UpdateResponse{NumOfFiles: -1, Files: []UpdateFile{{Image: "x.nbt", BaseURL: "http://a/", BaseURLTold: true},
+				{Image: "y.nbt", BaseURL: "http://a/", BaseURLTold: true}}}},
+		{"one of two without", "<R><F><FileName>x.nbt</FileName></F><F>" + fields + "</F></R>",
+			&UpdateResponse{NumOfFiles: -1, Files: []UpdateFile{{Image: "x.nbt"}, file}}},
 		{"values that are none", `<R><NumOfFiles>-1</NumOfFiles><CurrentTime>noon</CurrentTime><ServerVersion>é</ServerVersion></R>`,
 			&UpdateResponse{NumOfFiles: -1, ServerVersion: "é"}},
 		{"in Latin-1", "<R><ServerVersion>\xe9</ServerVersion></R>", &UpdateResponse{NumOfFiles: -1, ServerVersion: "é"}},

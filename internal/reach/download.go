@@ -35,8 +35,10 @@ const (
 // Downloads reads images as a whole: one at a time for the process, and one that several targets share once.
 type Downloads struct {
 	guard *Guard
-	log   *slog.Logger
 	turn  chan struct{}
+	// progress is told every so often how far a download is.
+	progress func(*facts.Download)
+	every    time.Duration
 
 	mu   sync.Mutex
 	held map[string]facts.Download
@@ -44,7 +46,16 @@ type Downloads struct {
 
 // NewDownloads returns a Downloads whose credentials the guard watches over; progress goes to the log.
 func NewDownloads(g *Guard, log *slog.Logger) *Downloads {
-	return &Downloads{guard: g, log: log, turn: make(chan struct{}, 1), held: map[string]facts.Download{}}
+	d := &Downloads{guard: g, turn: make(chan struct{}, 1), held: map[string]facts.Download{}}
+	d.TellProgress(progressEvery, func(d *facts.Download) {
+		log.Info("firmware download", "url", d.URL, "bytes", d.Read, "of", d.Size, "for", time.Since(d.At).Round(time.Second))
+	})
+	return d
+}
+
+// TellProgress has another listener told, in the stead of the log, how far a download is.
+func (d *Downloads) TellProgress(every time.Duration, listener func(*facts.Download)) {
+	d.every, d.progress = every, listener
 }
 
 // Turn waits until no other download is under way; done ends the turn. The error is the context's.
@@ -149,28 +160,39 @@ func (d *Downloads) loggedOn(ctx context.Context, a DownloadAccess, out *facts.D
 	}
 }
 
-// stream reads the image and throws it away. A server from which nothing comes any more is given up.
+// stream reads the image and throws it away. A server from which nothing comes any more is given up. Where the
+// time ends and most of it went by waiting for our own rate, the server is not to blame.
 func (d *Downloads) stream(ctx context.Context, giveUp func(), a DownloadAccess, by http.RoundTripper,
 	request *http.Request, address netip.AddrPort, out *facts.Download,
 ) facts.WebAnswer {
 	stalled := time.AfterFunc(stallTimeout, giveUp)
 	defer stalled.Stop()
-	return exchange(by, request, address, func(response *http.Response, _ *facts.WebAnswer) error {
+	var waited time.Duration
+	foreseen := false
+	answer := exchange(by, request, address, func(response *http.Response, _ *facts.WebAnswer) error {
 		out.Method = http.MethodGet
 		describe(response, &out.FileAnswer)
 		if response.StatusCode != http.StatusOK {
 			return nil
 		}
 		limit := rate.NewLimiter(rate.Limit(a.BytesPerSecond), downloadBuffer)
+		limit.AllowN(time.Now(), downloadBuffer) // no bytes are saved up to begin with
 		return d.discard(response.Body, out, func(n int) error {
 			stalled.Stop() // the pauses that the rate asks for are ours
 			defer stalled.Reset(stallTimeout)
+			began := time.Now()
+			defer func() { waited += time.Since(began) }()
 			if err := limit.WaitN(ctx, n); err != nil {
-				return fmt.Errorf("%w: %w", context.DeadlineExceeded, err) // the limiter looks ahead
+				foreseen = ctx.Err() == nil // its pause would be longer than the time that is left
+				return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 			}
 			return nil
 		})
 	})
+	if answer.Problem == facts.WebSilent && (foreseen || waited > answer.Took/2) {
+		answer.Problem, answer.Detail = facts.WebOwnLimit, fmt.Sprintf("no time is left at %d bytes per second", a.BytesPerSecond)
+	}
+	return answer
 }
 
 // discard reads to the end, sums up what it reads and tells pace of each piece.
@@ -182,21 +204,23 @@ func (d *Downloads) discard(body io.Reader, out *facts.Download, pace func(n int
 		n, err := body.Read(buffer)
 		sum.Write(buffer[:n])
 		out.Read += int64(n)
-		if time.Since(told) >= progressEvery {
+		if time.Since(told) >= d.every {
 			told = time.Now()
-			d.log.Info("firmware download", "url", out.URL, "bytes", out.Read, "of", out.Size, "for", time.Since(out.At).Round(time.Second))
+			d.progress(out)
 		}
+		ended := errors.Is(err, io.EOF)
 		switch {
-		case errors.Is(err, io.EOF):
-			out.SHA256 = hex.EncodeToString(sum.Sum(nil))
-			return nil
-		case err != nil:
+		case err != nil && !ended:
 			return err
 		case out.Read > maxImage:
 			return fmt.Errorf("more than %d MiB: no image is that large", maxImage>>20)
 		}
 		if err := pace(n); err != nil {
 			return err
+		}
+		if ended {
+			out.SHA256 = hex.EncodeToString(sum.Sum(nil))
+			return nil
 		}
 	}
 }

@@ -3,9 +3,11 @@ package reach
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,8 +51,8 @@ func (w Way) fileServer(ctx context.Context, host string) fileServer {
 	return fileServer{names, Addresses(names)}
 }
 
-// AskFiles asks for the headers of files side by side, each at the first address of its server that answers. The
-// name of each server is asked for once. A redirect is not followed.
+// AskFiles asks for the headers of files side by side, each at every address of its server. The name of each
+// server is asked for once. A redirect is not followed.
 func (w Way) AskFiles(ctx context.Context, files []FileURL) []facts.FirmwareFile {
 	servers := map[string]func() fileServer{}
 	for _, f := range files {
@@ -58,16 +60,20 @@ func (w Way) AskFiles(ctx context.Context, files []FileURL) []facts.FirmwareFile
 			servers[host] = sync.OnceValue(func() fileServer { return w.fileServer(ctx, host) })
 		}
 	}
-	out := make([]facts.FirmwareFile, len(files))
+	out := make([][]facts.FirmwareFile, len(files))
 	Parallel(len(files), func(i int) { out[i] = w.askFile(ctx, files[i], servers[files[i].URL.Hostname()]()) })
-	return out
+	return slices.Concat(out...)
 }
 
-func (w Way) askFile(ctx context.Context, f FileURL, s fileServer) facts.FirmwareFile {
-	out := facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind, Names: s.names}
-	out.Anonymous = firstToAnswer(ctx, s.addresses, f.port(), func(at netip.AddrPort) (facts.FileAnswer, facts.WebProblem) {
-		answer := w.askHeader(ctx, f, at)
-		return answer, answer.Problem
+// askFile gives one file for each address of its server, and one where there is none.
+func (w Way) askFile(ctx context.Context, f FileURL, s fileServer) []facts.FirmwareFile {
+	out := make([]facts.FirmwareFile, max(1, min(len(s.addresses), maxWebAddresses)))
+	Parallel(len(out), func(i int) {
+		out[i] = facts.FirmwareFile{URL: f.URL.String(), Host: f.URL.Hostname(), Kind: f.Kind, Names: s.names}
+		if i < len(s.addresses) && ctx.Err() == nil {
+			answer := w.askHeader(ctx, f, netip.AddrPortFrom(s.addresses[i], f.port()))
+			out[i].Anonymous = &answer
+		}
 	})
 	return out
 }
@@ -77,24 +83,26 @@ func (w Way) askHeader(ctx context.Context, f FileURL, address netip.AddrPort) f
 	defer cancel()
 	transport := w.transport(ctx, address, f.secure())
 	defer transport.CloseIdleConnections()
-	answer := fileHeader(ctx, transport, http.MethodHead, f.URL.String(), address)
-	if refusesHead(answer) {
-		answer = fileHeader(ctx, transport, http.MethodGet, f.URL.String(), address)
+	ask := func(method string) (facts.FileAnswer, error) {
+		request, err := fileRequest(ctx, method, f.URL.String())
+		if err != nil {
+			return facts.FileAnswer{Method: method, Size: -1, WebAnswer: badRequest(address, err)}, nil
+		}
+		return readHeader(transport, request, address), nil
 	}
+	answer, _ := headOrGet(ask) // ask gives no error
 	return answer
 }
 
-// refusesHead tells whether a server may answer a GET although it does not take HEAD.
-func refusesHead(a facts.FileAnswer) bool {
-	return a.Status == http.StatusMethodNotAllowed || a.Status == http.StatusNotImplemented || a.Problem == facts.WebMalformed
-}
-
-func fileHeader(ctx context.Context, by http.RoundTripper, method, url string, address netip.AddrPort) facts.FileAnswer {
-	request, err := fileRequest(ctx, method, url)
-	if err != nil {
-		return facts.FileAnswer{Method: method, Size: -1, WebAnswer: badRequest(address, err)}
+// headOrGet asks by HEAD, and by a GET for the first byte where the answer may be to HEAD only: filters refuse
+// that method with all sorts of statuses (IIS' request filtering with 404). Phones are known to use GET.
+func headOrGet(ask func(method string) (facts.FileAnswer, error)) (facts.FileAnswer, error) {
+	answer, err := ask(http.MethodHead)
+	refused := answer.Status >= http.StatusBadRequest && answer.Status != http.StatusUnauthorized
+	if err != nil || !refused && answer.Problem != facts.WebMalformed {
+		return answer, err
 	}
-	return readHeader(by, request, address)
+	return ask(http.MethodGet)
 }
 
 // fileRequest asks for a header, by GET for the first byte only.
@@ -133,11 +141,11 @@ func describe(response *http.Response, out *facts.FileAnswer) {
 	}
 }
 
-// LogOnToFiles asks for the headers of files of one server with the account, or returns what came of it
+// LogOnToFiles asks for the headers of files at one address with the account, or returns what came of it
 // before while that stands. It must be called only where the anonymous answers ask for a logon.
 func (u *Updates) LogOnToFiles(ctx context.Context, a UpdateAccess, files []*facts.FirmwareFile) facts.Logon {
 	first := files[0]
-	key := a.key()
+	key := fmt.Sprint(a.key(), first.Anonymous.Address)
 	for _, f := range files {
 		key += " " + f.URL
 	}
@@ -161,17 +169,21 @@ func (a UpdateAccess) fileHeaders(ctx context.Context, secret Secret, files []*f
 	defer transport.CloseIdleConnections()
 	var out []facts.FileAnswer
 	for _, f := range files {
-		request, err := fileRequest(ctx, http.MethodHead, f.URL)
-		if err != nil {
-			return out, problem(facts.BindFailed, "%s: %s", f.URL, printable(err.Error()))
-		}
-		err = ntlm(transport, request, a.Credential.Username, secret, address, l, func(by http.RoundTripper) facts.WebAnswer {
-			out = append(out, readHeader(by, request, address))
-			return out[len(out)-1].WebAnswer
+		answer, err := headOrGet(func(method string) (answer facts.FileAnswer, err error) {
+			request, err := fileRequest(ctx, method, f.URL)
+			if err != nil {
+				return answer, problem(facts.BindFailed, "%s: %s", f.URL, printable(err.Error()))
+			}
+			err = ntlm(transport, request, a.Credential.Username, secret, address, l, func(by http.RoundTripper) facts.WebAnswer {
+				answer = readHeader(by, request, address)
+				return answer.WebAnswer
+			})
+			return answer, err
 		})
 		if err != nil {
-			return out[:len(out)-1], err
+			return out, err
 		}
+		out = append(out, answer)
 	}
 	return out, nil
 }

@@ -62,13 +62,29 @@ func (u *Updates) Close() { u.rounds.close() }
 func (u *Updates) Read(ctx context.Context, a UpdateAccess, hosts []UpdateHost, due time.Time, budget time.Duration) (*facts.Update, error) {
 	key := fmt.Sprint(a.key(), hosts)
 	return u.rounds.get(ctx, key, due, budget, func(ctx context.Context) *facts.Update {
-		out := &facts.Update{Servers: make([]facts.UpdateServer, len(hosts))}
-		Parallel(len(hosts), func(i int) {
-			out.Servers[i] = facts.UpdateServer{Host: hosts[i].Name, Spare: hosts[i].Spare}
-			u.ask(ctx, a, &out.Servers[i])
-		})
+		out := &facts.Update{Servers: a.servers(ctx, hosts)}
+		Parallel(len(out.Servers), func(i int) { u.ask(ctx, a, &out.Servers[i]) })
 		return out
 	})
+}
+
+// servers has one for each address behind each name, and one for a name without any: a pool that DNS
+// balances has a member at each address, and a phone may meet any of them.
+func (a UpdateAccess) servers(ctx context.Context, hosts []UpdateHost) []facts.UpdateServer {
+	names := make([]*facts.Names, len(hosts))
+	Parallel(len(hosts), func(i int) { names[i] = a.Way.Resolve(ctx, hosts[i].Name) })
+	var out []facts.UpdateServer
+	for i, h := range hosts {
+		s := facts.UpdateServer{Host: h.Name, Spare: h.Spare, Names: names[i]}
+		addresses := Addresses(names[i])
+		if len(addresses) == 0 {
+			out = append(out, s)
+		}
+		for _, s.Address = range addresses[:min(len(addresses), maxWebAddresses)] {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // key tells accesses apart; credentials by what they are, not where they lie.
@@ -80,16 +96,17 @@ func (a UpdateAccess) key() string {
 	return fmt.Sprintf("%+v %s", plain, account)
 }
 
-// ask asks one server, at the first of its addresses that answers.
+// ask asks one server, where it has an address.
 func (u *Updates) ask(ctx context.Context, a UpdateAccess, s *facts.UpdateServer) {
-	s.Names = a.Way.Resolve(ctx, s.Host)
-	addresses := Addresses(s.Names)
+	if !s.Address.IsValid() || ctx.Err() != nil {
+		return
+	}
 	Parallel(2, func(i int) {
 		switch {
 		case i == 1:
-			s.Secure = a.first(ctx, addresses, httpsPort, a.secureURL(s.Host))
+			s.Secure = a.get(ctx, s.Address, httpsPort, a.secureURL(s.Host))
 		case !a.External:
-			s.Plain = a.first(ctx, addresses, httpPort, phone.UpdateURL(s.Host))
+			s.Plain = a.get(ctx, s.Address, httpPort, phone.UpdateURL(s.Host))
 		}
 	})
 	if s.Plain != nil && s.Plain.Status == http.StatusOK {
@@ -119,11 +136,9 @@ func Addresses(names *facts.Names) []netip.Addr {
 	return nil
 }
 
-func (a UpdateAccess) first(ctx context.Context, addresses []netip.Addr, port uint16, url string) *facts.UpdateAnswer {
-	return firstToAnswer(ctx, addresses, port, func(at netip.AddrPort) (facts.UpdateAnswer, facts.WebProblem) {
-		answer := a.once(ctx, at, url, "", nil)
-		return answer, answer.Problem
-	})
+func (a UpdateAccess) get(ctx context.Context, address netip.Addr, port uint16, url string) *facts.UpdateAnswer {
+	answer := a.once(ctx, netip.AddrPortFrom(address, port), url, "", nil)
+	return &answer
 }
 
 // once sends one request without a logon over a connection of its own.
@@ -218,7 +233,7 @@ func fill(template string, p site.UpdatePost, firmware string) []byte {
 // that stands.
 func (u *Updates) logon(ctx context.Context, a UpdateAccess, s *facts.UpdateServer) *facts.UpdateLogon {
 	out := &facts.UpdateLogon{}
-	out.Answers, out.Logon = u.logons.logon(ctx, a.key()+" "+s.Host, a.Credential, s.Host,
+	out.Answers, out.Logon = u.logons.logon(ctx, fmt.Sprint(a.key(), s.Host, s.Address), a.Credential, s.Host,
 		func(ctx context.Context, secret Secret, l *facts.Logon) ([]facts.UpdateAnswer, error) {
 			return a.logOn(ctx, secret, s, l)
 		})

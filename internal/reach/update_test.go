@@ -220,23 +220,40 @@ func TestFilesByLogon(t *testing.T) {
 	}
 }
 
+// TestFilesByLogonWithoutHead asks for the first byte where a filter refuses HEAD to the account.
+func TestFilesByLogonWithoutHead(t *testing.T) {
+	p := newPublishing(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, "cpe.nbt", time.Time{}, strings.NewReader(strings.Repeat("x", 1000)))
+	})
+	file := askFile(t, p.access.Way, imageURL(t))
+	l := p.updates.LogOnToFiles(t.Context(), p.access, []*facts.FirmwareFile{&file})
+	if l.Problem != "" || file.LoggedOn == nil || file.LoggedOn.Size != 1000 || file.LoggedOn.Method != http.MethodGet {
+		t.Errorf("logged on: %+v, %+v", l, file.LoggedOn)
+	}
+}
+
 func TestRangeInsteadOfHead(t *testing.T) {
 	for _, c := range []struct {
 		name string
+		head int
 		code int
 		size string
 		want int64
 	}{
-		{"part", http.StatusPartialContent, "bytes 0-0/15728640", 15728640},
-		{"part of unknown", http.StatusPartialContent, "bytes 0-0/*", -1},
-		{"part without a range", http.StatusPartialContent, "", -1},
-		{"negative", http.StatusPartialContent, "bytes 0-0/-5", -1},
-		{"whole", http.StatusOK, "", 1},
+		{"part", 501, http.StatusPartialContent, "bytes 0-0/15728640", 15728640},
+		{"part of unknown", 405, http.StatusPartialContent, "bytes 0-0/*", -1},
+		{"part without a range", 404, http.StatusPartialContent, "", -1},
+		{"negative", 403, http.StatusPartialContent, "bytes 0-0/-5", -1},
+		{"whole", 500, http.StatusOK, "", 1},
 	} {
 		var ranged string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodHead {
-				w.WriteHeader(http.StatusNotImplemented)
+				w.WriteHeader(c.head)
 				return
 			}
 			ranged = r.Header.Get("Range")
@@ -257,19 +274,20 @@ func TestRangeInsteadOfHead(t *testing.T) {
 	}
 }
 
-// TestDownloadIsPaced reads at a tenth of a second's worth a second.
+// TestDownloadIsPaced holds that no byte comes sooner than the rate allows, and that a time too short for it is
+// not taken for the server's fault.
 func TestDownloadIsPaced(t *testing.T) {
 	const rate = 4 << 20
-	server := httptest.NewServer(answered(strings.Repeat("x", downloadBuffer+rate/10)))
+	server := httptest.NewServer(answered(strings.Repeat("x", rate/5)))
 	defer server.Close()
 	d := NewDownloads(nil, slog.New(slog.DiscardHandler))
 	got := d.Read(t.Context(), plainDownload(t, server, rate), plainFile())
-	if !got.Complete() || got.Took < 80*time.Millisecond {
-		t.Errorf("%d bytes in %s, want a tenth of a second beyond the first burst", got.Read, got.Took)
+	if !got.Complete() || got.Took < 200*time.Millisecond || got.BytesPerSecond() > rate {
+		t.Errorf("%d bytes in %s, %.0f a second", got.Read, got.Took, got.BytesPerSecond())
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if got := d.Read(ctx, plainDownload(t, server, 1<<10), plainFile()); got.Problem != facts.WebSilent || got.Read == 0 {
+	if got := d.Read(ctx, plainDownload(t, server, 1<<10), plainFile()); got.Problem != facts.WebOwnLimit || got.Read == 0 {
 		t.Errorf("without the time for it: %+v", got)
 	}
 }

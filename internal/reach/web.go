@@ -128,6 +128,7 @@ func exchange(by http.RoundTripper, request *http.Request, address netip.AddrPor
 	out.Location = printable(response.Header.Get("Location"))
 	if t := response.TLS; t != nil {
 		out.TLS = tls.VersionName(t.Version) + " " + tls.CipherSuiteName(t.CipherSuite)
+		out.Served = t.PeerCertificates
 	}
 	if err := read(response, &out); err != nil {
 		out.Problem, out.Failure = webProblem(err), netFailure(err)

@@ -58,7 +58,11 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 			}
 			for _, c := range all {
 				for _, t := range c.Targets(s, n) {
-					p.add(byKey, c, configured(c, t, cfg.Collectors[c.Name]), s.Name)
+					t = configured(c, t, cfg.Collectors[c.Name])
+					if err := rateFits(&t); err != nil {
+						return nil, err
+					}
+					p.add(byKey, c, t, s.Name)
 				}
 			}
 		}
@@ -87,6 +91,19 @@ func timeoutsFit(all []*collectors.Collector, cfg *site.Config) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// fewestImageBytes is what a probe of whole images must have the time for: two of 15 MiB, the interim one and
+// the one that is offered.
+const fewestImageBytes = 30 << 20
+
+// rateFits checks that images come through in the time of a probe at the rate of the target.
+func rateFits(t *collectors.Target) error {
+	if t.MaxBytesPerSecond == 0 || t.Timeout.Seconds()*float64(t.MaxBytesPerSecond) >= fewestImageBytes {
+		return nil
+	}
+	return fmt.Errorf("collectors.%s: at %d bytes per second two images of 15 MiB take longer than the %s of a probe; "+
+		"raise max_bytes_per_second, or interval and timeout", t.Collector, t.MaxBytesPerSecond, model.Duration(t.Timeout))
 }
 
 // configured puts the file's settings over the collector's. A timeout that the file does not name is cut to

@@ -102,6 +102,28 @@ func TestSettingsOfTheFile(t *testing.T) {
 	}
 }
 
+// TestRateFits: a rate at which no image comes through in the time of a probe is refused.
+func TestRateFits(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  site.CollectorSettings
+		fits bool
+	}{
+		{"as it comes", site.CollectorSettings{}, true},
+		{"slow, with the time for it", site.CollectorSettings{MaxBytesPerSecond: 16 << 10}, true},
+		{"too slow", site.CollectorSettings{MaxBytesPerSecond: 4 << 10}, false},
+		{"too little time", site.CollectorSettings{Interval: 15 * time.Second}, false},
+		{"little time, but fast", site.CollectorSettings{Interval: 15 * time.Second, MaxBytesPerSecond: 4 << 20}, true},
+	} {
+		cfg := twoSites(resolver)
+		cfg.Collectors = map[string]site.CollectorSettings{"firmware_download": tt.set}
+		_, err := NewPlan(cfg, []*collectors.Collector{collectors.FirmwareDownload()}, []site.NetworkName{site.Internal})
+		if (err == nil) != tt.fits || err != nil && !strings.Contains(err.Error(), "raise max_bytes_per_second") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
 func TestFindAndPrint(t *testing.T) {
 	cfg := twoSites(resolver)
 	cfg.Collectors = map[string]site.CollectorSettings{"dns": {Interval: 90 * time.Second}}
