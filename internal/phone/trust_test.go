@@ -315,11 +315,11 @@ func realTrust(t *testing.T) []trustCase {
 	today := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 	all, again := Authorities(), reissues(t)
 	var out []trustCase
-	of := func(name, then, now string, c *x509.Certificate, held ...*x509.Certificate) {
+	of := func(name, then, now string, c *x509.Certificate) {
 		host := cmp.Or(c.Subject.CommonName, "none")
 		out = append(out,
-			trustCase{name: name + " then", served: []*x509.Certificate{c}, host: host, builtIn: true, fresh: held, want: then},
-			trustCase{name: name + " today", served: []*x509.Certificate{c}, host: host, builtIn: true, fresh: held, want: now, at: today})
+			trustCase{name: name + " then", served: []*x509.Certificate{c}, host: host, builtIn: true, want: then},
+			trustCase{name: name + " today", served: []*x509.Certificate{c}, host: host, builtIn: true, want: now, at: today})
 	}
 	const nameless, ended = "refused name_mismatch", "refused link_expired"
 	of("Comodo AAA", "trusted", "trusted", all[0].Certificate)
