@@ -118,14 +118,14 @@ func probeDirectory(ctx context.Context, env *Env, seen *facts.Seen) error {
 
 // observeRoots takes note of the roots. That one is gone counts only when every controller was read.
 func observeRoots(env *Env, d *facts.Directory) error {
-	forest := forestOf(d)
+	forest := d.Forest()
 	if !env.Scheduled || forest == "" {
 		return nil
 	}
 	patience := patienceWith(d, env.Target.Interval)
 	var published []state.Published
 	for _, c := range certificatesOf(d, facts.CertificationAuthorities) {
-		published = append(published, state.Published{SHA256: c.SHA256, Subject: c.Subject, Object: c.object})
+		published = append(published, state.Published{SHA256: c.SHA256, Subject: c.Subject, Object: c.object, DER: c.der})
 	}
 	events, err := env.Shared.State.ObserveRoots(forest, time.Now(), patience, published)
 	for _, e := range events {
@@ -159,19 +159,10 @@ func patienceWith(d *facts.Directory, interval time.Duration) time.Duration {
 	return patience
 }
 
-// forestOf returns the configuration naming context, empty when no controller was read.
-func forestOf(d *facts.Directory) string {
-	for i := range d.Controllers {
-		if d.Controllers[i].Read() {
-			return d.Controllers[i].RootDSE.ConfigurationNC
-		}
-	}
-	return ""
-}
-
 // listed is a certificate and the object that holds it.
 type listed struct {
 	*facts.Certificate
+	der       []byte
 	container facts.Container
 	object    string
 }
@@ -184,7 +175,7 @@ func certificatesOf(d *facts.Directory, in facts.Container) []listed {
 			for _, v := range o.Values {
 				again := slices.ContainsFunc(out, func(l listed) bool { return v.Certificate != nil && l.SHA256 == v.Certificate.SHA256 })
 				if v.State == facts.Populated && o.Container == in && !again {
-					out = append(out, listed{v.Certificate, in, o.DN})
+					out = append(out, listed{v.Certificate, der(v), in, o.DN})
 				}
 			}
 		}
@@ -192,11 +183,18 @@ func certificatesOf(d *facts.Directory, in facts.Container) []listed {
 	return out
 }
 
+func der(v facts.PublishedValue) []byte {
+	if v.X509 == nil {
+		return nil
+	}
+	return v.X509.Raw
+}
+
 // fingerprint is as much of a certificate's fingerprint as labels carry.
 func fingerprint(sha256 string) string { return sha256[:min(len(sha256), 16)] }
 
 func emitDirectory(env *Env, d *facts.Directory) {
-	forest := forestOf(d)
+	forest := d.Forest()
 	if d.Domain != "" {
 		env.Emit(descDomain, 1, d.Domain, forest)
 	}

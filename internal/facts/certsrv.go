@@ -1,5 +1,7 @@
 package facts
 
+import "crypto/x509"
+
 // Certsrv is what the web pages of the CAs showed.
 type Certsrv struct {
 	// Directory is what told the CAs; nil where the site file does.
@@ -24,6 +26,8 @@ type CertsrvAnswer struct {
 	WebAnswer
 	// Certificates are those of the body of a status 200; Detail says why there are none.
 	Certificates []Certificate
+	// Chain holds the same certificates, to verify with.
+	Chain []*x509.Certificate
 }
 
 // CertsrvLogon is what came of our own logon to a CA's web page.

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 )
@@ -14,6 +15,16 @@ type Directory struct {
 	// Controllers in the order in which a phone tries them; LeftOut more were not looked at.
 	Controllers []Controller
 	LeftOut     int
+}
+
+// Forest is the configuration naming context of the first controller that could be read; empty when none was.
+func (d *Directory) Forest() string {
+	for i := range d.Controllers {
+		if d.Controllers[i].Read() {
+			return d.Controllers[i].RootDSE.ConfigurationNC
+		}
+	}
+	return ""
 }
 
 // ControllerProblem is what kept us from reading a domain controller.
@@ -163,6 +174,8 @@ type PublishedValue struct {
 	Size int
 	// Certificate is set when the state is Populated.
 	Certificate *Certificate
+	// X509 is the same certificate, to verify with.
+	X509 *x509.Certificate
 	// Detail says why a value is unparsable.
 	Detail string
 }

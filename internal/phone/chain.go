@@ -24,6 +24,9 @@ const (
 	// IncompleteChain: the path stops below an intermediate certificate that the server did not send:
 	// it is known from elsewhere, or the anchor was served and the path does not reach it.
 	IncompleteChain ChainReason = "incomplete_chain"
+	// RootInAIA: the path ends below a root that is no anchor, but is known from elsewhere, such as the AIA
+	// container of the directory.
+	RootInAIA ChainReason = "root_only_in_aia"
 	// SelfSignedLeaf: the server's own certificate is self-signed and no anchor.
 	SelfSignedLeaf ChainReason = "self_signed"
 	// LinkExpired: a certificate of the path is past its end, the anchor included. For the anchor the
@@ -59,7 +62,7 @@ const (
 // ChainReasons lists every reason.
 func ChainReasons() []ChainReason {
 	return []ChainReason{
-		Trusted, UnknownRoot, IncompleteChain, SelfSignedLeaf, LinkExpired, LinkNotYetValid, SHA2Link, WeakLink,
+		Trusted, UnknownRoot, IncompleteChain, RootInAIA, SelfSignedLeaf, LinkExpired, LinkNotYetValid, SHA2Link, WeakLink,
 		KeyTooLong, KeyTooShort, UnsupportedKey, NotCA, WrongUsage, CriticalExtension,
 	}
 }
@@ -240,10 +243,13 @@ func (w *walk) end(path []*x509.Certificate) Fault {
 		if len(path) == 1 {
 			return Fault{SelfSignedLeaf, last}
 		}
-		return Fault{UnknownRoot, last}
+		return Fault{w.lostRoot(last), last}
 	}
 	for _, c := range w.Elsewhere {
-		if _, linked := w.link(path, c); linked && !SelfSigned(c) {
+		switch _, linked := w.link(path, c); {
+		case linked && SelfSigned(c):
+			return Fault{RootInAIA, last}
+		case linked:
 			return Fault{IncompleteChain, last}
 		}
 	}
@@ -253,6 +259,14 @@ func (w *walk) end(path []*x509.Certificate) Fault {
 		}
 	}
 	return Fault{UnknownRoot, last}
+}
+
+// lostRoot tells whether a root that is no anchor is at least known from elsewhere.
+func (w *walk) lostRoot(root *x509.Certificate) ChainReason {
+	if slices.ContainsFunc(w.Elsewhere, root.Equal) {
+		return RootInAIA
+	}
+	return UnknownRoot
 }
 
 // judge lists what the rules refuse on a path.

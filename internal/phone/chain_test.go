@@ -12,6 +12,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,8 +84,9 @@ func (m *maker) key(name string) crypto.Signer {
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
-	case "2048":
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "2048", "3072":
+		bits, _ := strconv.Atoi(kind)
+		key, err = rsa.GenerateKey(rand.Reader, bits)
 	default:
 		key, err = rsa.GenerateKey(rand.Reader, 1024)
 	}
@@ -210,8 +212,10 @@ func plainChains(m *maker) []chainCase {
 			chain: Chain{Served: list(leaf), Anchors: list(root), Elsewhere: list(other, sub)}},
 		{name: "root served instead of the intermediate", path: "leaf", want: IncompleteChain, about: leaf,
 			chain: Chain{Served: list(leaf, root), Anchors: list(root)}},
-		{name: "root in the AIA container only", path: "direct", want: UnknownRoot, about: direct,
+		{name: "root in the AIA container only", path: "direct", want: RootInAIA, about: direct,
 			chain: Chain{Served: list(direct), Anchors: list(other), Elsewhere: list(root)}},
+		{name: "root served, and in the AIA container only", path: "direct Root", want: RootInAIA, about: root,
+			chain: Chain{Served: list(direct, root), Anchors: list(other), Elsewhere: list(root)}},
 		{name: "issuer of the same name with another key", path: "leaf", want: UnknownRoot, about: forged,
 			chain: Chain{Served: list(forged, sub), Anchors: list(root)}},
 		{name: "root of the same name with another key", path: "direct", want: UnknownRoot, about: direct,

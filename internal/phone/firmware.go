@@ -37,6 +37,22 @@ const (
 // TimeOrders lists every documented time order.
 func TimeOrders() []TimeOrder { return []TimeOrder{SRVFirst, WindowsFirst} }
 
+// SHA2Rule says what a firmware does with a certificate that is signed with RSA and SHA-2.
+type SHA2Rule string
+
+// What firmwares do with SHA-2.
+const (
+	// SHA2Refused: it cannot verify it.
+	SHA2Refused SHA2Rule = "refused"
+	// SHA2Doubted: it is taken to verify it, but the sources disagree, which is said beside the verdict.
+	SHA2Doubted SHA2Rule = "doubted"
+	// SHA2Accepted: it verifies it.
+	SHA2Accepted SHA2Rule = "accepted"
+)
+
+// SHA2Rules lists what firmwares may do with SHA-2.
+func SHA2Rules() []SHA2Rule { return []SHA2Rule{SHA2Refused, SHA2Doubted, SHA2Accepted} }
+
 // Firmware is one release of the phone's software and how it looks for its servers.
 type Firmware struct {
 	// Version as the phone shows it, for example 3.5.6907.35.
@@ -55,16 +71,23 @@ type Firmware struct {
 	// Accepts is the highest version it can install, with .* for all builds of one; empty where no limit is
 	// known.
 	Accepts string
+	// SHA2 is what it does with certificates signed with SHA-2.
+	SHA2 SHA2Rule
+	// MinKeyBits and MaxKeyBits are the shortest and the longest RSA key that it takes; 0 where no limit is
+	// known.
+	MinKeyBits, MaxKeyBits int
 }
 
 // KnownFirmware lists the three releases of the guide, oldest first. The registrar order is recorded
 // for 1.0.199.123 only; the others follow the help text until a capture tells better. The ladder of updates
-// is 1.0.199.123, then a 1.0.522, then whatever is newer (CONTRACT section 8, causes 10 and below).
+// is 1.0.199.123, then a 1.0.522, then whatever is newer (CONTRACT section 8, causes 10 and below). That
+// 1.0.199.123 cannot verify SHA-2 is confirmed (guide steps 9 and 20); of later ones the help says that they can
+// and a field report that they cannot, and no limit of key lengths is known (CONTRACT section 4).
 func KnownFirmware() []Firmware {
 	return []Firmware{
-		{Version: "1.0.199.123", Registrar: TraceOrder, Time: WindowsFirst, StrictSRV: true, Accepts: "1.0.522.*"},
-		{Version: "1.0.522.101", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true},
-		{Version: "3.5.6907.35", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true},
+		{Version: "1.0.199.123", Registrar: TraceOrder, Time: WindowsFirst, StrictSRV: true, Accepts: "1.0.522.*", SHA2: SHA2Refused},
+		{Version: "1.0.522.101", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true, SHA2: SHA2Doubted},
+		{Version: "3.5.6907.35", Registrar: HelpOrder, Time: SRVFirst, UpdateName: true, StrictSRV: true, SHA2: SHA2Doubted},
 	}
 }
 

@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,14 +53,17 @@ func readChain(by http.RoundTripper, request *http.Request, address netip.AddrPo
 		}
 		content, err := io.ReadAll(io.LimitReader(response.Body, maxChainFile+1))
 		if err == nil {
-			out.Certificates, answer.Detail = readCertificates(content, response.Header.Get("Content-Type"))
+			out.Chain, answer.Detail = readCertificates(content, response.Header.Get("Content-Type"))
+		}
+		for _, c := range out.Chain {
+			out.Certificates = append(out.Certificates, facts.CertificateOf(c))
 		}
 		return err
 	})
 	return out
 }
 
-func readCertificates(content []byte, contentType string) (found []facts.Certificate, detail string) {
+func readCertificates(content []byte, contentType string) (found []*x509.Certificate, detail string) {
 	chain, err := parseChain(content)
 	if len(content) > maxChainFile {
 		chain, err = nil, fmt.Errorf("more than %d KiB", maxChainFile>>10)
@@ -67,8 +71,5 @@ func readCertificates(content []byte, contentType string) (found []facts.Certifi
 	if err != nil {
 		return nil, printable(fmt.Sprintf("%s, Content-Type %s", err, cmp.Or(contentType, "not given")))
 	}
-	for _, c := range chain {
-		found = append(found, facts.CertificateOf(c))
-	}
-	return found, ""
+	return chain, ""
 }

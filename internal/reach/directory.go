@@ -380,7 +380,7 @@ func publishedValue(v []byte) facts.PublishedValue {
 		return out
 	}
 	seen := facts.CertificateOf(certificate)
-	out.State, out.Certificate = facts.Populated, &seen
+	out.State, out.Certificate, out.X509 = facts.Populated, &seen, certificate
 	return out
 }
 

@@ -66,7 +66,7 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 	r.entries(n, key, func(k, v *yaml.Node, at string) {
 		f, known := into[k.Value]
 		if !known {
-			f = phone.Firmware{Version: k.Value, Registrar: phone.HelpOrder, Time: phone.SRVFirst, UpdateName: true, StrictSRV: true}
+			f = phone.Firmware{Version: k.Value, Registrar: phone.HelpOrder, Time: phone.SRVFirst, UpdateName: true, StrictSRV: true, SHA2: phone.SHA2Doubted}
 		}
 		if !versionForm.MatchString(k.Value) {
 			r.fault(k, at, quoted(k.Value)+" is no version", `write it as the phone shows it, such as "3.5.6907.35"`)
@@ -78,7 +78,13 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 			field{"update_name", func(n *yaml.Node, key string) { r.boolean(n, key, &f.UpdateName) }},
 			field{"strict_srv", func(n *yaml.Node, key string) { r.boolean(n, key, &f.StrictSRV) }},
 			field{"accepts", func(n *yaml.Node, key string) { r.accepts(n, key, &f.Accepts) }},
+			field{"sha2", func(n *yaml.Node, key string) { choice(r, n, key, phone.SHA2Rules(), &f.SHA2) }},
+			field{"min_key_bits", func(n *yaml.Node, key string) { r.keyBits(n, key, &f.MinKeyBits) }},
+			field{"max_key_bits", func(n *yaml.Node, key string) { r.keyBits(n, key, &f.MaxKeyBits) }},
 		)
+		if f.MaxKeyBits > 0 && f.MinKeyBits > f.MaxKeyBits {
+			r.fault(v, at+".max_key_bits", "shorter than min_key_bits", "write at least as many")
+		}
 		into[k.Value] = f
 	})
 }
@@ -137,6 +143,7 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 		field{"logon", func(n *yaml.Node, key string) { r.logon(n, key, &s.Domains.Logon) }},
 		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
 		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
+		field{"enrolled_roots", func(n *yaml.Node, key string) { s.EnrolledRoots = r.enrolledRoots(n, key) }},
 		field{"networks", func(n *yaml.Node, key string) { s.Networks = r.networks(n, key) }},
 	)
 	switch smtp {

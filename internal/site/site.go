@@ -125,8 +125,19 @@ type Site struct {
 	Firmware []phone.Firmware
 	// Phones is how many stand there, 0 when the file does not say.
 	Phones int
+	// EnrolledRoots are those that enrolled phones hold.
+	EnrolledRoots EnrolledRoots
 	// Networks that are watched: internal, external or both, in this order.
 	Networks []Network
+}
+
+// EnrolledRoots are the roots that enrolled phones hold. Without any they are taken to hold what Active
+// Directory published when the state file began.
+type EnrolledRoots struct {
+	// Files hold certificates in PEM.
+	Files []string
+	// Fingerprints are SHA-256 in hex, in lower case: of certificates that a server serves or AD publishes.
+	Fingerprints []string
 }
 
 // NetworkName says where a probe stands.

@@ -94,6 +94,7 @@ func TestAccepted(t *testing.T) {
 	}
 	newest, _ := phone.FindFirmware("3.5.6907.35")
 	newest.Time, newest.Accepts = phone.WindowsFirst, "4.0.*"
+	newest.SHA2, newest.MinKeyBits, newest.MaxKeyBits = phone.SHA2Accepted, 1024, 4096
 	changed := phone.KnownFirmware()
 	for i, f := range changed {
 		if f.Version == newest.Version {
@@ -111,6 +112,8 @@ func TestAccepted(t *testing.T) {
 			Domains: phone.Domains{SIP: "xn--smrrebrd-64af.example", DHCP: "ad.contoso.com",
 				Search: []string{"dk", "xn--strae-oqa.example", "contoso.com"}, Logon: "contoso"},
 			Firmware: []phone.Firmware{newest},
+			EnrolledRoots: EnrolledRoots{Files: []string{"testdata/accepted/roots/old.pem"},
+				Fingerprints: []string{"ebd41040e4bb3ec742c9e381d31ef2a41a48b6685c96e7cef3c1df6cd4331c99"}},
 			Networks: []Network{{
 				Name: Internal, Resolvers: []netip.AddrPort{address("127.0.0.1:1053")},
 				ConnectTo: []ConnectTo{

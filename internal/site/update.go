@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -45,17 +46,21 @@ func (r *reader) shaped(n *yaml.Node, key string, form *regexp.Regexp, wanted st
 }
 
 func (r *reader) rate(n *yaml.Node, key string, into *int) {
-	const wanted = "bytes per second, such as 1048576"
+	r.number(n, key, slowestRate, fastestRate, "bytes per second, such as 1048576", into)
+}
+
+// number reads a whole number from least to most.
+func (r *reader) number(n *yaml.Node, key string, least, most int, wanted string, into *int) {
 	v, ok := r.text(n, key, wanted)
 	if !ok {
 		return
 	}
-	rate, err := strconv.Atoi(v)
-	if err != nil || rate < slowestRate || rate > fastestRate {
-		r.fault(n, key, quoted(v)+" is no number from 1024 to 1073741824", "write "+wanted)
+	number, err := strconv.Atoi(v)
+	if err != nil || number < least || number > most {
+		r.fault(n, key, fmt.Sprintf("%s is no number from %d to %d", quoted(v), least, most), "write "+wanted)
 		return
 	}
-	*into = rate
+	*into = number
 }
 
 func (r *reader) frontEnds(n *yaml.Node, key string) []string {

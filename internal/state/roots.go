@@ -11,6 +11,9 @@ const (
 	maxEvents  = 200
 	maxRoots   = 1000
 	maxForests = 100
+	// maxKept is how many certificates are kept of a forest, and maxCertificate how long one may be.
+	maxKept        = 16
+	maxCertificate = 8 << 10
 )
 
 // Change is what happened to a published root.
@@ -37,7 +40,11 @@ type Event struct {
 }
 
 // Published is one root that a forest publishes now.
-type Published struct{ SHA256, Subject, Object string }
+type Published struct {
+	SHA256, Subject, Object string
+	// DER is the certificate.
+	DER []byte
+}
 
 // ObserveRoots takes note of the roots that somebody sees published in a forest now, and returns what has
 // changed. Several may look, and see different controllers: a root is gone only when nobody has seen it for
@@ -61,6 +68,7 @@ func (f *File) ObserveRoots(forest string, now time.Time, patience time.Duration
 		events = append(look.appear(), look.vanish()...)
 		if first {
 			events = nil
+			r.keep(published)
 		}
 		for _, e := range events {
 			r.Counts[e.Change]++
@@ -70,6 +78,24 @@ func (f *File) ObserveRoots(forest string, now time.Time, patience time.Duration
 		return first || len(events) > 0
 	})
 	return events, err
+}
+
+// FirstRoots returns the roots that a forest published when it was first read, by their SHA-256 in hex: those
+// are what phones that signed in before hold. The certificate is nil where it was not kept.
+func (f *File) FirstRoots(forest string) map[string][]byte {
+	out := map[string][]byte{}
+	f.View(func(d *Data) {
+		r := d.Roots[forest]
+		if r == nil {
+			return
+		}
+		for sum, root := range r.Seen {
+			if root.FirstSeen.Equal(r.Began) {
+				out[sum] = root.Certificate
+			}
+		}
+	})
+	return out
 }
 
 // FirstSeen returns since when a root has been seen.
@@ -128,6 +154,16 @@ func (l *rootLook) appear() []Event {
 		l.lastSeen[l.forest+p.SHA256] = l.now
 	}
 	return events
+}
+
+// keep holds the certificates that are published at first, since nobody may publish or serve them later.
+func (r *Roots) keep(published []Published) {
+	for _, p := range published[:min(len(published), maxKept)] {
+		if root, known := r.Seen[p.SHA256]; known && len(p.DER) <= maxCertificate {
+			root.Certificate = p.DER
+			r.Seen[p.SHA256] = root
+		}
+	}
 }
 
 // replace returns the root that an object held until now and holds no more, which is gone by that; empty

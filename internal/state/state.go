@@ -60,6 +60,8 @@ type Root struct {
 	FirstSeen time.Time `json:"first_seen"`
 	// Gone is when it was not published any more; zero while it is.
 	Gone time.Time `json:"gone,omitzero"`
+	// Certificate in DER, of those that the forest published when it was first read.
+	Certificate []byte `json:"certificate,omitempty"`
 }
 
 // File is the state and where it is kept. Others may write the file too: it is read again when it changed.

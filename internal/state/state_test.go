@@ -125,8 +125,8 @@ func TestUnwritableFolderIsToldAtOnce(t *testing.T) {
 func TestRootsThroughARollOver(t *testing.T) {
 	const forest = "CN=Configuration,DC=contoso,DC=com"
 	path := filepath.Join(t.TempDir(), "state.json")
-	first := Published{SHA256: "aa", Subject: "CN=ContosoCA", Object: "CN=ContosoCA,CN=Certification Authorities"}
-	second := Published{SHA256: "bb", Subject: "CN=ContosoCA", Object: first.Object}
+	first := Published{SHA256: "aa", Subject: "CN=ContosoCA", Object: "CN=ContosoCA,CN=Certification Authorities", DER: []byte("first")}
+	second := Published{SHA256: "bb", Subject: "CN=ContosoCA", Object: first.Object, DER: []byte("second")}
 	other := Published{SHA256: "cc", Subject: "CN=Other", Object: "CN=Other,CN=Certification Authorities"}
 	event := func(c Change, p Published) Event { return Event{Change: c, SHA256: p.SHA256, Subject: p.Subject} }
 	replaced := event(Replaced, second)
@@ -166,6 +166,12 @@ func TestRootsThroughARollOver(t *testing.T) {
 	f = opened(t, path) // started anew
 	if since, known := f.FirstSeen(forest, "aa"); !known || !since.Equal(monday) {
 		t.Errorf("aa first seen %v, %t", since, known)
+	}
+	if diff := cmp.Diff(map[string][]byte{"aa": []byte("first")}, f.FirstRoots(forest)); diff != "" {
+		t.Errorf("what it published at first (-want +got):\n%s", diff)
+	}
+	if got := f.FirstRoots("CN=Configuration,DC=fabrikam,DC=com"); len(got) > 0 {
+		t.Errorf("a forest that was never read published %v", got)
 	}
 	if _, known := f.FirstSeen(forest, "dd"); known {
 		t.Error("dd was never seen")
