@@ -1,17 +1,10 @@
 package phone
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // UpdateResponse is the answer of ucdevice.upx (CONTRACT section 1.5).
@@ -61,10 +54,7 @@ const (
 	// MaxUpdateAnswer bounds how many bytes of an answer are read.
 	MaxUpdateAnswer = 256 << 10
 
-	maxUpdateDepth    = 16
-	maxUpdateElements = 4096
-	maxUpdateFiles    = 64
-	maxUpdateText     = 2048
+	maxUpdateFiles = 64
 )
 
 // ParseUpdateResponse reads an answer leniently, since the names of its wrapping elements are unknown: the
@@ -74,11 +64,7 @@ func ParseUpdateResponse(content []byte) (*UpdateResponse, error) {
 	if len(content) > MaxUpdateAnswer {
 		return nil, fmt.Errorf("more than %d KiB", MaxUpdateAnswer>>10)
 	}
-	text, err := toUTF8(content)
-	if err != nil {
-		return nil, err
-	}
-	top, err := updateTree(text)
+	top, err := elements(content)
 	if err != nil {
 		return nil, err
 	}
@@ -96,102 +82,6 @@ func ParseUpdateResponse(content []byte) (*UpdateResponse, error) {
 	}
 	return out, nil
 }
-
-// toUTF8 decodes UTF-16, which IIS may send, and Latin-1 where the bytes are no UTF-8.
-func toUTF8(content []byte) ([]byte, error) {
-	var order binary.ByteOrder
-	switch {
-	case bytes.HasPrefix(content, []byte{0xff, 0xfe}), bytes.HasPrefix(content, []byte{'<', 0}):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(content, []byte{0xfe, 0xff}), bytes.HasPrefix(content, []byte{0, '<'}):
-		order = binary.BigEndian
-	case utf8.Valid(content):
-		return bytes.TrimPrefix(content, []byte("\ufeff")), nil
-	default:
-		var out []byte
-		for _, b := range content {
-			out = utf8.AppendRune(out, rune(b))
-		}
-		return out, nil
-	}
-	if len(content)%2 != 0 {
-		return nil, errors.New("no XML: half a character of UTF-16")
-	}
-	units := make([]uint16, len(content)/2)
-	for i := range units {
-		units[i] = order.Uint16(content[2*i:])
-	}
-	return []byte(strings.TrimPrefix(string(utf16.Decode(units)), "\ufeff")), nil
-}
-
-// element is one of an answer, or one of its attributes.
-type element struct {
-	name     string
-	text     []byte
-	elements []*element
-}
-
-// updateTree reads an answer into the elements that are in it.
-func updateTree(text []byte) (*element, error) {
-	decoder := xml.NewDecoder(bytes.NewReader(text))
-	decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 by now
-	top := &element{}
-	open := []*element{top}
-	for count := 0; ; {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return top, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("no XML: %w", err)
-		}
-		last := open[len(open)-1]
-		switch t := token.(type) {
-		case xml.Directive:
-			return nil, errors.New("a DOCTYPE, which no answer of the service has")
-		case xml.StartElement:
-			e := elementOf(t)
-			count += 1 + len(e.elements)
-			if err := allowed(e, len(open), count); err != nil {
-				return nil, err
-			}
-			last.elements, open = append(last.elements, e), append(open, e)
-		case xml.CharData:
-			if last.text = append(last.text, t...); last != top && len(last.text) > maxUpdateText {
-				return nil, fmt.Errorf("more than %d bytes in one element", maxUpdateText)
-			}
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		}
-	}
-}
-
-func elementOf(t xml.StartElement) *element {
-	e := &element{name: strings.ToLower(t.Name.Local)}
-	for _, a := range t.Attr {
-		e.elements = append(e.elements, &element{name: strings.ToLower(a.Name.Local), text: []byte(a.Value)})
-	}
-	return e
-}
-
-func allowed(e *element, depth, count int) error {
-	switch {
-	case e.name == "html":
-		return errors.New("an HTML page")
-	case depth > maxUpdateDepth:
-		return fmt.Errorf("elements nested more than %d deep", maxUpdateDepth)
-	case count > maxUpdateElements:
-		return fmt.Errorf("more than %d elements", maxUpdateElements)
-	}
-	for _, a := range e.elements {
-		if len(a.text) > maxUpdateText {
-			return fmt.Errorf("more than %d bytes in one value", maxUpdateText)
-		}
-	}
-	return nil
-}
-
-func (e *element) value() string { return strings.TrimSpace(string(e.text)) }
 
 // tell writes what an element and those in it say of the server, and returns whether they do.
 func (e *element) tell(out *UpdateResponse) (known bool) {
