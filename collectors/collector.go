@@ -47,7 +47,7 @@ type Collector struct {
 
 // All lists the collectors in the order in which a phone meets what they watch.
 func All() []*Collector {
-	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Update(), Firmware(), FirmwareDownload()}
+	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Exchange(), Update(), Firmware(), FirmwareDownload()}
 }
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
@@ -69,6 +69,8 @@ type Target struct {
 	// firmware_download only.
 	FrontEnds []string
 	Update    site.Update
+	// Exchange is how Exchange is asked; set for exchange only.
+	Exchange site.Exchange
 	// MaxBytesPerSecond is how fast an image is read; set for firmware_download only.
 	MaxBytesPerSecond int
 	Interval          time.Duration
@@ -78,7 +80,7 @@ type Target struct {
 // Key tells targets apart: equal keys are the same probe.
 func (t *Target) Key() string {
 	plain := *t
-	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential = nil, nil, nil
+	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential, plain.Exchange.Credential = nil, nil, nil, nil
 	key := fmt.Sprintf("%+v", plain)
 	for _, c := range t.Credentials() {
 		key += fmt.Sprintf(" %+v", *c)
@@ -88,7 +90,7 @@ func (t *Target) Key() string {
 
 // Credentials lists those with which probes of the target may log on.
 func (t *Target) Credentials() []*site.Credential {
-	all := []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential}
+	all := []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential, t.Exchange.Credential}
 	return slices.DeleteFunc(all, func(c *site.Credential) bool { return c == nil })
 }
 

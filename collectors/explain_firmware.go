@@ -38,7 +38,7 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 		fmt.Fprintf(w, "%d more files were not looked for\n", f.LeftOut)
 	}
 	if f.Logon != nil {
-		explainWebLogon(w, t, *f.Logon)
+		explainWebLogon(w, t.Update.Credential, *f.Logon)
 	}
 }
 

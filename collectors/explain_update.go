@@ -57,7 +57,7 @@ func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 	}
 	switch l := s.Logon; {
 	case l != nil:
-		explainWebLogon(w, t, l.Logon)
+		explainWebLogon(w, t.Update.Credential, l.Logon)
 		for i := range l.Answers {
 			explainUpdateAnswer(w, t, &l.Answers[i])
 		}
@@ -153,8 +153,8 @@ func ladderText(fw phone.Firmware, version string) string {
 	}
 }
 
-func explainWebLogon(w io.Writer, t *Target, l facts.Logon) {
-	fmt.Fprintf(w, "  logon with the credential %s", t.Update.Credential.Name)
+func explainWebLogon(w io.Writer, c *site.Credential, l facts.Logon) {
+	fmt.Fprintf(w, "  logon with the credential %s", c.Name)
 	if !l.At.IsZero() {
 		fmt.Fprintf(w, " by %s at %s, which stands for an hour", l.Scheme, l.At.UTC().Format(time.RFC3339))
 	}

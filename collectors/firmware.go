@@ -23,8 +23,6 @@ const (
 	// maxFiles bounds how many files one probe looks for, and moreFiles how many more for each further server.
 	maxFiles  = 16
 	moreFiles = 8
-	// maxURL bounds the length of a base URL.
-	maxURL = 512
 )
 
 // fileForm is the name of a file in an answer; it must not lead out of its folder.
@@ -181,7 +179,7 @@ func (l *fileList) offered(f phone.UpdateFile) {
 	if base == "" {
 		return
 	}
-	u, why := l.allowed(base)
+	u, why := follow(l.target, base, l.asked)
 	if why != "" {
 		l.reject(base, why)
 		return
@@ -195,42 +193,11 @@ func (l *fileList) offered(f phone.UpdateFile) {
 	}
 }
 
-// allowed takes a base URL apart, or says why it is not followed: it may lead to the servers that were asked,
-// and into the site's own domains.
-func (l *fileList) allowed(base string) (u *url.URL, why string) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil || len(base) > maxURL:
-		return nil, "no URL"
-	case u.Scheme != "http" && u.Scheme != "https", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Opaque != "":
-		return nil, "no plain address by http or https"
-	}
-	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	if p := u.Port(); p != "" && p != port {
-		return nil, "another port than " + port
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if !l.ours(host) {
-		return nil, "its host is neither a server for updates nor in the site's domains"
-	}
-	u.Host = host
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
-		u.Host = "[" + host + "]"
-	}
-	return u, ""
-}
-
-func (l *fileList) ours(host string) bool {
+// asked tells whether a host is one of the servers for updates, by its name or an address.
+func (l *fileList) asked(host string) bool {
 	address, err := netip.ParseAddr(host)
-	for i := range l.update.Servers {
-		s := &l.update.Servers[i]
-		if s.Host == host || err == nil && slices.Contains(reach.Addresses(s.Names), address) {
-			return true
-		}
-	}
-	d := l.target.Domains
-	return err != nil && hostForm.MatchString(host) && slices.ContainsFunc([]string{d.SIP, d.DHCP, d.SMTP, d.Logon}, func(domain string) bool {
-		return strings.Contains(domain, ".") && phone.Within(host, domain)
+	return slices.ContainsFunc(l.update.Servers, func(s facts.UpdateServer) bool {
+		return s.Host == host || err == nil && slices.Contains(reach.Addresses(s.Names), address)
 	})
 }
 

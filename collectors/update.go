@@ -344,15 +344,20 @@ func updateLogonReason(t *Target, s *facts.UpdateServer) (r *Reason, seen string
 
 // webLogonReason says why a logon by NTLM over TLS came to nothing, nil when it did not.
 func webLogonReason(l facts.Logon) *Reason {
+	return ntlmReason(l, reasonUpdateUntrusted, reasonUpdateLogonFailed)
+}
+
+// ntlmReason is webLogonReason for servers of any kind.
+func ntlmReason(l facts.Logon, untrusted, failed *Reason) *Reason {
 	switch {
 	case l.Problem == "":
 		return nil
 	case slices.Contains(updateLogonProblems[:], l.Problem):
 		return logonReasons[l.Problem]
 	case l.Problem == facts.TLSUntrusted:
-		return reasonUpdateUntrusted
+		return untrusted
 	default:
-		return reasonUpdateLogonFailed
+		return failed
 	}
 }
 

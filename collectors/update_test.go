@@ -25,6 +25,7 @@ import (
 	"github.com/miekg/dns"
 	"go.uber.org/goleak"
 
+	"github.com/cx700/cx700_exporter/internal/certtest"
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/reach"
@@ -75,9 +76,10 @@ func newPages(t *testing.T, network site.NetworkName, plain, secure http.Handler
 // oldTLS is a server as old as the phones: TLS 1.0 with RSA key exchange, and nothing else.
 func oldTLS(t *testing.T) *tls.Config {
 	t.Helper()
+	served := proxyCertificate(t, time.Hour, testProxy, "autodiscover.fabrikam.com", "mail.fabrikam.com")
 	return &tls.Config{
 		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
-		Certificates: []tls.Certificate{{PrivateKey: proxyKey(), Certificate: [][]byte{proxyCertificate(t, testProxy, time.Hour).Raw}}},
+		Certificates: []tls.Certificate{{PrivateKey: proxyKey(), Certificate: [][]byte{served.Raw}}},
 	}
 }
 
@@ -89,17 +91,14 @@ var proxyKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// proxyCertificate is one for a host that ends after a while.
-func proxyCertificate(t *testing.T, host string, after time.Duration) *x509.Certificate {
+// proxyCertificate is one of the phones' time, for hosts, that ends after a while.
+func proxyCertificate(t *testing.T, after time.Duration, hosts ...string) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(after),
+		SerialNumber: big.NewInt(1), DNSNames: hosts, SignatureAlgorithm: x509.SHA1WithRSA,
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(after),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, proxyKey().Public(), proxyKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
+	c, err := certtest.Create(template, template, proxyKey().Public(), proxyKey())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,9 +341,9 @@ func TestUpdateWithoutAnAnswer(t *testing.T) {
 func TestCertificateComesBeforeTheStatus(t *testing.T) {
 	target := &Target{Network: site.External}
 	for want, served := range map[string]*x509.Certificate{
-		"(0x2f05/0x0)": proxyCertificate(t, testProxy, -time.Hour),
-		"(0x2f06/0x0)": proxyCertificate(t, "other.fabrikam.com", time.Hour),
-		"(0x00/0x191), if the phone trusts the certificate": proxyCertificate(t, testProxy, time.Hour),
+		"(0x2f05/0x0)": proxyCertificate(t, -time.Hour, testProxy),
+		"(0x2f06/0x0)": proxyCertificate(t, time.Hour, "other.fabrikam.com"),
+		"(0x00/0x191), if the phone trusts the certificate": proxyCertificate(t, time.Hour, testProxy),
 	} {
 		s := &facts.UpdateServer{Host: testProxy, Secure: &facts.UpdateAnswer{At: time.Now(), WebAnswer: facts.WebAnswer{
 			Status: 401, Served: []*x509.Certificate{served}}}}

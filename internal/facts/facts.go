@@ -19,6 +19,7 @@ type Seen struct {
 	Update    *Update
 	Firmware  *Firmware
 	Downloads *Downloads
+	Exchange  *Exchange
 }
 
 // Outcome is how a DNS question ended.

@@ -252,7 +252,7 @@ func FuzzParseUpdateResponse(f *testing.F) {
 		if got == nil {
 			return
 		}
-		if len(got.Files) > maxUpdateFiles || got.NumOfFiles < -1 || len(got.ServerVersion) > 2*maxUpdateText {
+		if len(got.Files) > maxUpdateFiles || got.NumOfFiles < -1 || len(got.ServerVersion) > 2*maxXMLText {
 			t.Errorf("beyond the limits: %+v", got)
 		}
 		for _, file := range got.Files {

@@ -138,7 +138,7 @@ func (d *Downloads) loggedOn(ctx context.Context, a DownloadAccess, out *facts.D
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := d.guard.Use(ctx, a.Credential, host, func(secret Secret) error {
-		secure, err := UpdateAccess{Update: a.Update}.verified(host)
+		secure, err := verifiedBy(host, a.RootFiles)
 		if err != nil {
 			return err
 		}

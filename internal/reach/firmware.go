@@ -161,7 +161,7 @@ func (u *Updates) LogOnToFiles(ctx context.Context, a UpdateAccess, files []*fac
 
 func (a UpdateAccess) fileHeaders(ctx context.Context, secret Secret, files []*facts.FirmwareFile, l *facts.Logon) ([]facts.FileAnswer, error) {
 	address := files[0].Anonymous.Address
-	secure, err := a.verified(files[0].Host)
+	secure, err := verifiedBy(files[0].Host, a.RootFiles)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,7 @@ type Shared struct {
 	Walker      *Walker
 	Directories *Directories
 	Certsrv     *Certsrv
+	Exchange    *Exchange
 	Updates     *Updates
 	Downloads   *Downloads
 	Guard       *Guard
@@ -98,7 +99,7 @@ type Shared struct {
 func NewShared(log *slog.Logger, f *state.File) *Shared {
 	guard := NewGuard(log, f)
 	return &Shared{
-		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Updates: NewUpdates(guard),
+		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Exchange: NewExchange(guard), Updates: NewUpdates(guard),
 		Downloads: NewDownloads(guard, log), Guard: guard, State: f,
 	}
 }

@@ -32,9 +32,13 @@ const (
 // Resolve asks for the addresses of one name as a phone does: it turns to the next resolver only when one
 // does not answer. The result has the question to each resolver that was asked.
 func (w Way) Resolve(ctx context.Context, name string) *facts.Names {
+	return w.resolve(ctx, name, phone.A)
+}
+
+func (w Way) resolve(ctx context.Context, name string, t phone.RecordType) *facts.Names {
 	names := &facts.Names{Started: time.Now()}
 	for _, resolver := range w.Resolvers {
-		l := w.ask(ctx, resolver, name, phone.A)
+		l := w.ask(ctx, resolver, name, t)
 		names.Walks = append(names.Walks, facts.Walk{Resolver: resolver, Lookups: []facts.Lookup{l}})
 		if l.Outcome.Settled() || ctx.Err() != nil {
 			break

@@ -34,6 +34,18 @@ func verifiedTLS(host string, roots []*x509.Certificate) *tls.Config {
 	}
 }
 
+// verifiedBy is verifiedTLS with the roots of files; none of them is a browser's verification.
+func verifiedBy(host string, rootFiles []string) (*tls.Config, error) {
+	if rootFiles == nil {
+		return verifiedTLS(host, nil), nil
+	}
+	roots, err := readRoots(rootFiles)
+	if err != nil {
+		return nil, problem(facts.CredentialUnusable, "the roots cannot be read: %v", err)
+	}
+	return verifiedTLS(host, roots), nil
+}
+
 // oldAndNewSuites are the cipher suites of today and those of servers as old as the phones.
 func oldAndNewSuites() []uint16 {
 	return []uint16{

@@ -2,7 +2,6 @@ package reach
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -242,7 +241,7 @@ func (u *Updates) logon(ctx context.Context, a UpdateAccess, s *facts.UpdateServ
 
 func (a UpdateAccess) logOn(ctx context.Context, secret Secret, s *facts.UpdateServer, l *facts.Logon) ([]facts.UpdateAnswer, error) {
 	address := s.Secure.Address
-	secure, err := a.verified(s.Host)
+	secure, err := verifiedBy(s.Host, a.RootFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -278,16 +277,4 @@ func (a UpdateAccess) logOn(ctx context.Context, secret Secret, s *facts.UpdateS
 		out = append(out, answer)
 	}
 	return out, nil
-}
-
-// verified is the TLS over which the password may go.
-func (a UpdateAccess) verified(host string) (*tls.Config, error) {
-	if a.RootFiles == nil {
-		return verifiedTLS(host, nil), nil
-	}
-	roots, err := readRoots(a.RootFiles)
-	if err != nil {
-		return nil, problem(facts.CredentialUnusable, "the roots cannot be read: %v", err)
-	}
-	return verifiedTLS(host, roots), nil
 }

@@ -111,6 +111,7 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		read("dns", noMore),
 		read("directory", noMore),
 		read("certsrv", noMore),
+		read("exchange", noMore),
 		read("update", noMore),
 		read("firmware", noMore),
 		read("firmware_download", func(s *CollectorSettings) []field {
@@ -263,6 +264,7 @@ func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
 		{"resolvers", func(n *yaml.Node, key string) { out.Resolvers = r.resolvers(n, key) }},
 		{"connect_to", func(n *yaml.Node, key string) { out.ConnectTo = r.connectTo(n, key) }},
 		{"update", func(n *yaml.Node, key string) { out.Update = r.update(n, key) }},
+		{"exchange", func(n *yaml.Node, key string) { out.Exchange = r.exchange(n, key) }},
 	}
 	if name == Internal {
 		keys = append(keys,

@@ -82,6 +82,19 @@ type Certsrv struct {
 	Hosts []string
 }
 
+// Exchange is how Autodiscover and Exchange's web services are asked for.
+type Exchange struct {
+	// Credential logs on by NTLM, over TLS that is verified; nil asks anonymously only.
+	Credential *Credential
+	// RootFiles hold the roots, in PEM, to which the server's certificate must lead before a password goes
+	// out; without any it is verified as a browser would, by the roots of this machine.
+	RootFiles []string
+	// Mailbox is the e-mail address for whose settings is asked with the credential.
+	Mailbox string
+	// EWSURL is where the web services are when no answer tells; empty where that is not known.
+	EWSURL string
+}
+
 // Update is how the update service and the files of updates are asked for.
 type Update struct {
 	// Credential logs on by NTLM, over TLS that is verified; nil asks anonymously only.
@@ -165,6 +178,7 @@ type Network struct {
 	// find them.
 	FrontEnds []string
 	Update    Update
+	Exchange  Exchange
 }
 
 // ConnectTo diverts connections for a host and port to others. An empty Host or Port matches all; an

@@ -88,12 +88,7 @@ func (r *reader) update(n *yaml.Node, key string) Update {
 		field{"paths", func(n *yaml.Node, key string) { u.Paths = r.filePaths(n, key) }},
 		field{"post", func(n *yaml.Node, key string) { u.Post = r.post(n, key) }},
 	)
-	if u.Credential != nil && u.Credential.KeytabFile != "" {
-		r.fault(child(n, "credential"), key+".credential", "with a keytab", "NTLM needs a password: give it a password_file")
-	}
-	if n.Kind == yaml.MappingNode && child(n, "roots") != nil && child(n, "credential") == nil {
-		r.fault(child(n, "roots"), key+".roots", "without a credential", "name one of credentials beside it; nothing else is verified yet")
-	}
+	r.ntlmOverTLS(n, key, u.Credential)
 	return u
 }
 

@@ -1,0 +1,254 @@
+package collectors
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"go.uber.org/goleak"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+const autodiscoverPath = "/autodiscover/autodiscover.xml"
+
+// newExchange is a site with Exchange whose places all lead to the two ports.
+func newExchange(t *testing.T, plain, secure http.HandlerFunc) *pages {
+	t.Helper()
+	p := newPages(t, site.Internal, plain, secure)
+	p.target.Domains.SMTP = "fabrikam.com"
+	return p
+}
+
+// atAutodiscover answers for autodiscover.fabrikam.com, and the SMTP domain's own web server is another one.
+func atAutodiscover(then http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.Host, "autodiscover.") {
+			body("<html>welcome</html>")(w, r)
+			return
+		}
+		then(w, r)
+	}
+}
+
+var wantsNTLM = status(401, wants, "Negotiate", wants, "NTLM")
+
+const pox = `<Autodiscover><Response><Account><Protocol><Type>EXCH</Type><ASUrl>%s</ASUrl></Protocol></Account></Response></Autodiscover>`
+
+func TestExchangeReasons(t *testing.T) {
+	toTLS := status(302, "Location", "https://mail.fabrikam.com"+autodiscoverPath)
+	byHost := func(hosts map[string]http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if h := hosts[r.Host]; h != nil {
+				h(w, r)
+				return
+			}
+			http.NotFound(w, r)
+		}
+	}
+	for _, c := range []struct {
+		name          string
+		plain, secure http.HandlerFunc
+		want          string
+		found         int
+	}{
+		{"healthy", nil, atAutodiscover(wantsNTLM), "", 1},
+		{"asks for Basic", nil, atAutodiscover(status(401, wants, "Basic")), "exchange_no_ntlm", 0},
+		{"forbidden", nil, atAutodiscover(status(403)), "exchange_forbidden", 0},
+		{"not found", nil, atAutodiscover(status(404)), "exchange_not_found", 0},
+		{"server error", nil, atAutodiscover(status(500)), "exchange_server_error", 0},
+		{"gone", nil, atAutodiscover(status(410)), "exchange_status", 0},
+		{"a page", nil, atAutodiscover(body("<html/>")), "exchange_page", 0},
+		{"anonymous", nil, atAutodiscover(body(fmt.Sprintf(pox, ""))), "exchange_anonymous", 1},
+		{"redirect by HTTPS", nil, atAutodiscover(status(302, "Location", "https://mail.fabrikam.com/")), "exchange_redirect", 0},
+		{"closed", nil, nil, "exchange_unreachable", 0},
+		{"redirect of plain HTTP", toTLS, byHost(map[string]http.HandlerFunc{"mail.fabrikam.com": wantsNTLM}), "", 1},
+		{"redirect of plain HTTP to nothing", toTLS, byHost(nil), "exchange_not_found", 0},
+		{"redirect of plain HTTP elsewhere", status(302, "Location", "https://evil.example/"), byHost(nil),
+			"exchange_not_found,exchange_redirect_foreign", 0},
+		{"redirect of plain HTTP to another port", status(302, "Location", "https://mail.fabrikam.com:8443/"), byHost(nil),
+			"exchange_not_found,exchange_redirect_foreign", 0},
+		{"redirect of plain HTTP to itself", status(302, "Location", "http://autodiscover.fabrikam.com/"), byHost(nil), "exchange_not_found", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newExchange(t, c.plain, c.secure)
+			reasons, env, seen := p.probe(t, Exchange())
+			if got := strings.Join(reasons, ","); got != c.want {
+				t.Errorf("reasons %q, want %q\n%s", got, c.want, p.explain(Exchange(), seen))
+			}
+			text := strings.Join(samples(env), "\n")
+			if want := fmt.Sprintf("cx700_exchange_found[] %d", c.found); !strings.Contains(text, want) {
+				t.Errorf("%s is missing in\n%s", want, text)
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, r := range p.asked {
+				if r.Header.Get("Authorization") != "" || r.Method != http.MethodGet || strings.Contains(r.Host, "evil") {
+					t.Errorf("asked %s %s of %s", r.Method, r.URL, r.Host)
+				}
+			}
+		})
+	}
+}
+
+// TestExchangeByTheSMTPDomain: where the SMTP domain's own server is Exchange, phones need no other.
+func TestExchangeByTheSMTPDomain(t *testing.T) {
+	target := &Target{Network: site.Internal, Domains: phone.Domains{SMTP: "fabrikam.com"}}
+	names := func(host string, o facts.Outcome) *facts.Names {
+		return &facts.Names{Walks: []facts.Walk{{Lookups: []facts.Lookup{{Name: host, Type: phone.A, Outcome: o}}}}}
+	}
+	good := facts.AutodiscoverAnswer{WebAnswer: facts.WebAnswer{Status: 401, Schemes: []string{"NTLM"}}}
+	e := &facts.Exchange{Places: []facts.AutodiscoverPlace{
+		{Host: "fabrikam.com", Secure: true, ExchangeServer: facts.ExchangeServer{Names: names("fabrikam.com", facts.Answered), Answers: []facts.AutodiscoverAnswer{good}}},
+		{Host: "autodiscover.fabrikam.com", Secure: true, ExchangeServer: facts.ExchangeServer{Names: names("autodiscover.fabrikam.com", facts.NXDomain)}},
+	}}
+	if fs := judgeExchange(target, e); len(fs) > 0 {
+		t.Errorf("got %v", fs)
+	}
+	e.Places[0].Answers[0].Status = 404
+	for outcome, want := range map[facts.Outcome]string{facts.NXDomain: "autodiscover_unresolved", facts.Answered: "autodiscover_srv_only", facts.Timeout: "autodiscover_unresolved"} {
+		l := facts.Lookup{Name: target.Domains.AutodiscoverService(), Type: phone.SRV, Outcome: outcome}
+		if outcome == facts.Answered {
+			l.Services = []phone.Service{{Target: "mail.fabrikam.com", Port: 443}}
+		}
+		e.Service = &facts.Names{Walks: []facts.Walk{{Lookups: []facts.Lookup{l}}}}
+		if fs := judgeExchange(target, e); len(fs) != 1 || fs[0].Reason.Name != want {
+			t.Errorf("SRV %s: %v, want %s", outcome, fs, want)
+		}
+	}
+}
+
+func TestExchangeWithoutAnAnswer(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	for _, c := range []struct {
+		name  string
+		serve func(net.Conn)
+		rcode int
+		want  string
+	}{
+		{"silent", waitForEnd, dns.RcodeSuccess, "exchange_silent"},
+		{"no TLS", says("HTTP/1.1 400 Bad Request\r\n\r\n", nil), dns.RcodeSuccess, "exchange_tls_failed"},
+		{"no names", waitForEnd, dns.RcodeNameError, "autodiscover_unresolved"},
+		{"resolver fails", waitForEnd, dns.RcodeServerFailure, "exchange_names_unanswered"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			address := rawPage(t, c.serve).Addr().String()
+			p := newPagesAt(t, site.Internal, c.rcode, address, address)
+			p.target.Domains.SMTP, p.target.Timeout = "fabrikam.com", 700*time.Millisecond
+			reasons, _, seen := p.probe(t, Exchange())
+			if got := strings.Join(slices.Compact(reasons), ","); got != c.want {
+				t.Errorf("reasons %q, want %q\n%s", got, c.want, p.explain(Exchange(), seen))
+			}
+		})
+	}
+}
+
+func TestRefusedCertificate(t *testing.T) {
+	target := &Target{Firmware: phone.KnownFirmware()}
+	for want, served := range map[string]*x509.Certificate{
+		"":              proxyCertificate(t, time.Hour, "mail.fabrikam.com"),
+		"link_expired":  proxyCertificate(t, -time.Hour, "mail.fabrikam.com"),
+		"name_mismatch": proxyCertificate(t, time.Hour, "other.fabrikam.com"),
+		"name_wildcard": proxyCertificate(t, time.Hour, "*.fabrikam.com"),
+	} {
+		a := &facts.AutodiscoverAnswer{At: time.Now(), WebAnswer: facts.WebAnswer{Served: []*x509.Certificate{served}}}
+		got := refusedCertificate(target, "mail.fabrikam.com", a)
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("want %q, got %q", want, got)
+		}
+	}
+}
+
+// TestExchangeSettings judges what Autodiscover tells our account, and where it has the web services.
+func TestExchangeSettings(t *testing.T) {
+	credential := &site.Credential{Name: "probe"}
+	for _, c := range []struct {
+		name, answer, want string
+	}{
+		{"web services there", fmt.Sprintf(pox, "https://mail.fabrikam.com/EWS/Exchange.asmx"), ""},
+		{"none", fmt.Sprintf(pox, ""), "ews_missing"},
+		{"elsewhere", fmt.Sprintf(pox, "https://mail.evil.example/EWS/"), "ews_foreign"},
+		{"not published", fmt.Sprintf(pox, "https://mail.fabrikam.com/missing"), "ews_failed"},
+		{"an error", `<r><Error><ErrorCode>500</ErrorCode><Message>no such mailbox</Message></Error></r>`, "autodiscover_refuses"},
+		{"another mailbox", `<r><RedirectAddr>a@b.example</RedirectAddr></r>`, "autodiscover_refuses"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			settings, err := phone.ParseAutodiscover([]byte(c.answer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newExchange(t, nil, atAutodiscoverOr(wantsNTLM))
+			p.target.Exchange.Credential = credential
+			e := &facts.Exchange{Logon: &facts.AutodiscoverLogon{Answer: &facts.AutodiscoverAnswer{
+				WebAnswer: facts.WebAnswer{Status: 200}, Autodiscover: settings}}}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			e.Places = p.target.Way.AskAutodiscover(ctx, p.target.Domains.AutodiscoverPlaces())
+			askWebServices(ctx, p.target, e)
+			var got []string
+			for _, f := range judgeExchange(p.target, e) {
+				got = append(got, f.Reason.Name)
+			}
+			if text := strings.Join(got, ","); text != c.want {
+				t.Errorf("reasons %q, want %q\n%s", text, c.want, p.explain(Exchange(), &facts.Seen{Exchange: e}))
+			}
+		})
+	}
+}
+
+// atAutodiscoverOr answers for Autodiscover and the web services.
+func atAutodiscoverOr(then http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/missing" {
+			http.NotFound(w, r)
+			return
+		}
+		then(w, r)
+	}
+}
+
+func TestExchangeLogonReasons(t *testing.T) {
+	target := &Target{Exchange: site.Exchange{Credential: &site.Credential{Name: "probe"}}}
+	for _, c := range []struct {
+		logon facts.AutodiscoverLogon
+		want  *Reason
+	}{
+		{facts.AutodiscoverLogon{Logon: facts.Logon{Problem: facts.CredentialRefused}}, logonReasons[facts.CredentialRefused]},
+		{facts.AutodiscoverLogon{Logon: facts.Logon{Problem: facts.TLSUntrusted}}, reasonExchangeUntrusted},
+		{facts.AutodiscoverLogon{Logon: facts.Logon{Problem: facts.BindFailed}}, reasonExchangeLogonFailed},
+		{facts.AutodiscoverLogon{Answer: &facts.AutodiscoverAnswer{WebAnswer: facts.WebAnswer{Status: 500}}}, reasonExchangeServerError},
+	} {
+		found := findings{}
+		judgeExchangeLogon(target, &facts.Exchange{Logon: &c.logon}, found)
+		if found[c.want] == nil || len(found) != 1 {
+			t.Errorf("%+v: %v", c.logon, found)
+		}
+	}
+}
+
+func TestExchangeTargets(t *testing.T) {
+	network := site.Network{Name: site.External, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}}
+	s := &site.Site{Domains: phone.Domains{SIP: "fabrikam.com", SMTP: "mail.example"}}
+	var got []string
+	for _, target := range exchangeTargets(s, network) {
+		got = append(got, target.Name)
+	}
+	if diff := cmp.Diff([]string{"mail.example@192.0.2.53"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s.Domains.SMTP = ""
+	if got := exchangeTargets(s, network); got != nil {
+		t.Errorf("without Exchange: %v", got)
+	}
+}
