@@ -21,9 +21,9 @@ var (
 		"Whether a place of the phone's order answers for Exchange (1) or none (0); absent when its names were not answered.",
 		`cx700_exchange_found == 0`, "network", "target")
 	descExchangeOK = metric.NewGauge("cx700_exchange_ok",
-		"Whether a server of Exchange answers as phones need it (1) or not (0), one for each address of autodiscover.<SMTP domain> and of the "+
-			"web services.",
-		`cx700_exchange_ok == 0`, "network", "target", "host", "address")
+		"Whether a server of Exchange answers as phones need it (1) or not (0), one for each address of autodiscover.<SMTP domain> "+
+			"(service autodiscover) and of the web services (ews).",
+		`cx700_exchange_ok == 0`, "network", "target", "service", "host", "address")
 	descExchangeNotAfter = metric.NewGauge("cx700_exchange_certificate_not_after_timestamp_seconds",
 		"When the certificate of a server of Exchange expires; it stays when it has.",
 		`(cx700_exchange_certificate_not_after_timestamp_seconds - time()) / 86400 < 30`, "network", "target", "host", "address")
@@ -239,30 +239,39 @@ func ewsReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Reason, 
 func emitExchange(env *Env, e *facts.Exchange) {
 	t := env.Target
 	working := workingPlace(t, e)
-	if working != nil || exchangeNamesSettled(t, e) {
+	if working != nil || exchangeNamesSettled(e) {
 		env.Emit(descExchangeFound, oneIf(working != nil))
 	}
-	emitted := map[[2]string]bool{}
-	emit := func(host string, answers []facts.AutodiscoverAnswer, reason func(*Target, string, *facts.AutodiscoverAnswer) (*Reason, string)) {
-		for i := range answers {
-			a := &answers[i]
-			labels := [2]string{host, a.Address.String()}
-			if emitted[labels] {
-				continue
-			}
-			emitted[labels] = true
-			r, _ := reason(t, host, a)
-			env.Emit(descExchangeOK, oneIf(r == nil || r.Effect == Notes), labels[:]...)
-			if len(a.Served) > 0 {
-				env.Emit(descExchangeNotAfter, float64(a.Served[0].NotAfter.Unix()), labels[:]...)
-			}
-		}
-	}
+	once := exchangeSeries{env: env, emitted: map[[3]string]bool{}}
 	for _, p := range placesThatCount(t, e) {
-		emit(p.Host, p.Answers, exchangeReason)
+		once.emit("autodiscover", p.Host, p.Answers, exchangeReason)
 	}
 	if w := e.WebServices; w != nil {
-		emit(hostOf(w.URL), w.Answers, ewsReason)
+		once.emit("ews", hostOf(w.URL), w.Answers, ewsReason)
+	}
+}
+
+// exchangeSeries gives each series once, whatever leads to a server twice.
+type exchangeSeries struct {
+	env     *Env
+	emitted map[[3]string]bool
+}
+
+func (s exchangeSeries) emit(service, host string, answers []facts.AutodiscoverAnswer,
+	reason func(*Target, string, *facts.AutodiscoverAnswer) (*Reason, string),
+) {
+	for i := range answers {
+		a := &answers[i]
+		labels, server := [3]string{service, host, a.Address.String()}, [3]string{"", host, a.Address.String()}
+		if s.emitted[labels] {
+			continue
+		}
+		r, _ := reason(s.env.Target, host, a)
+		s.env.Emit(descExchangeOK, oneIf(r == nil || r.Effect == Notes), labels[:]...)
+		if len(a.Served) > 0 && !s.emitted[server] {
+			s.env.Emit(descExchangeNotAfter, float64(a.Served[0].NotAfter.Unix()), server[1:]...)
+		}
+		s.emitted[labels], s.emitted[server] = true, true
 	}
 }
 
@@ -275,7 +284,7 @@ func hostOf(address string) string {
 }
 
 // exchangeNamesSettled tells whether it is known where every place is.
-func exchangeNamesSettled(t *Target, e *facts.Exchange) bool {
+func exchangeNamesSettled(e *facts.Exchange) bool {
 	return !slices.ContainsFunc(e.Places, func(p facts.AutodiscoverPlace) bool {
 		return !(nameView{p.Names}).settled(p.Host, phone.A)
 	})

@@ -21,7 +21,8 @@ type Host string
 // The machines of the bed. Monitor stands on both segments; Edge is an
 // address without a server behind it, and so is DC2 until AddSecondDC. Pool
 // and FrontEnd2 are the pool's two front ends; WebOutside is what
-// ReverseProxy publishes.
+// ReverseProxy publishes; Mail and MailOutside are Exchange's Client Access
+// Server on either side.
 const (
 	Monitor      Host = "monitor"
 	DC           Host = "dc01"
@@ -37,6 +38,8 @@ const (
 	ReverseProxy Host = "rp"
 	FrontEnd2    Host = "fe02"
 	WebOutside   Host = "web-out"
+	Mail         Host = "mail"
+	MailOutside  Host = "mail-out"
 )
 
 const (
@@ -57,18 +60,19 @@ var starts struct {
 
 // Bed is a running set of servers.
 type Bed struct {
-	dir     string
-	prefix  string
-	spawner *spawner
-	cached  domain
-	dc      *dcServer
-	dc2     *dcServer
-	web     *certsrvServer
-	updates map[Host]*updateServer
-	proxy   *proxyServer
-	bind    map[Host]*bindServer
-	chrony  map[Host]*chronyServer
-	close   func() error
+	dir      string
+	prefix   string
+	spawner  *spawner
+	cached   domain
+	dc       *dcServer
+	dc2      *dcServer
+	web      *certsrvServer
+	updates  map[Host]*updateServer
+	proxy    *proxyServer
+	exchange map[Host]*exchangeServer
+	bind     map[Host]*bindServer
+	chrony   map[Host]*chronyServer
+	close    func() error
 }
 
 // Missing lists what this machine lacks to start a bed; an empty list means
@@ -139,6 +143,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	b.dc, b.dc2 = b.newDC(DC), b.newDC(DC2)
 	b.web = &certsrvServer{b.newWeb(CA)}
 	b.updates, b.proxy = b.newUpdates(), b.newProxy()
+	b.exchange = b.newExchange()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	if err := b.bringUp(ctx); err != nil {
@@ -179,6 +184,9 @@ func (b *Bed) bringUp(ctx context.Context) error {
 		func() error { return b.proxy.first(ctx) },
 	}
 	for _, s := range b.updates {
+		steps = append(steps, func() error { return s.first(ctx) })
+	}
+	for _, s := range b.exchange {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.bind {
@@ -229,6 +237,9 @@ func (b *Bed) shutdown() error {
 func (b *Bed) servers() []*server {
 	list := []*server{b.dc.server, b.dc2.server, b.web.server, b.proxy.server}
 	for _, s := range b.updates {
+		list = append(list, s.server)
+	}
+	for _, s := range b.exchange {
 		list = append(list, s.server)
 	}
 	for _, s := range b.bind {

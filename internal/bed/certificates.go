@@ -93,6 +93,8 @@ func certificateNames(host Host) []string {
 		return []string{fullName(host), "ucupdates-r2." + adZone}
 	case ReverseProxy:
 		return []string{proxyName}
+	case Mail, MailOutside:
+		return []string{autodiscoverName}
 	}
 	return []string{fullName(host)}
 }
@@ -112,7 +114,7 @@ func makeCertificates(dir string) error {
 		rootFile:  inPEM("CERTIFICATE", issuer.root.Raw),
 		otherFile: inPEM("CERTIFICATE", other.root.Raw),
 	}
-	for _, host := range []Host{DC, DC2, Pool, FrontEnd2, ReverseProxy} {
+	for _, host := range []Host{DC, DC2, Pool, FrontEnd2, ReverseProxy, Mail, MailOutside} {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return err

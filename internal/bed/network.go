@@ -44,12 +44,14 @@ var plugs = []plug{
 	{NTPInside, insideBridge, insideNet + "20", "eth0"},
 	{Pool, insideBridge, insideNet + "81", "eth0"},
 	{FrontEnd2, insideBridge, insideNet + "83", "eth0"},
+	{Mail, insideBridge, insideNet + "82", "eth0"},
 	{Monitor, insideBridge, insideNet + "200", "eth0"},
 	{DNSOutside, outsideBridge, outsideNet + "5", "eth0"},
 	{NTPOutside, outsideBridge, outsideNet + "20", "eth0"},
 	{Edge, outsideBridge, outsideNet + "81", "eth0"},
 	{ReverseProxy, outsideBridge, outsideNet + "6", "eth0"},
 	{WebOutside, outsideBridge, outsideNet + "7", "eth0"},
+	{MailOutside, outsideBridge, outsideNet + "82", "eth0"},
 	{Monitor, outsideBridge, outsideNet + "200", "eth1"},
 }
 

@@ -210,6 +210,9 @@ func (b *Bed) RequestsTo(host Host) ([]string, error) {
 	if s, ok := b.updates[host]; ok {
 		return s.requests()
 	}
+	if s, ok := b.exchange[host]; ok {
+		return s.requests()
+	}
 	return nil, fmt.Errorf("bed: %q has no web server", host)
 }
 

@@ -1,0 +1,157 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cx700/cx700_exporter/internal/bed"
+)
+
+// exchangeSites writes a site file with sites that have an account for Autodiscover, and one that has none.
+func exchangeSites(t *testing.T, r *rig) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, secret := range map[string]string{"secret": bed.ProbePassword, "wrong": "Wrong-Passw0rd"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(secret), 0o600))
+	}
+	text := `credentials:
+  account: {username: 'CONTOSO\probe', password_file: secret, allowed_hosts: [autodiscover.fabrikam.com]}
+  wrong: {username: 'CONTOSO\probe', password_file: wrong, allowed_hosts: [autodiscover.fabrikam.com]}
+  elsewhere: {username: 'CONTOSO\probe', password_file: secret, allowed_hosts: [pool01.contoso.com]}
+sites:
+`
+	for _, name := range []string{siteNobody, siteAccount, siteWrong, siteElsewhere} {
+		exchange := ""
+		if name != siteNobody {
+			exchange = "exchange: {credential: " + name + ", roots: [" + r.RootFile() + "], mailbox: probe@fabrikam.com}"
+		}
+		text += `  - name: ` + name + `
+    sip_domain: fabrikam.com
+    dhcp: {domain: contoso.com, dns_servers: [192.168.7.5]}
+    networks:
+      internal: {` + exchange + `}
+      external: {` + strings.TrimPrefix(exchange+", ", ", ") + `resolvers: [203.0.113.5]}
+`
+	}
+	file := filepath.Join(dir, "cx700.yml")
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// exchangeOutcomes probes once each and returns what is not good: "network site" and the last line.
+func exchangeOutcomes(t *testing.T, r *rig, file string, sites ...string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, network := range []string{"internal", "external"} {
+		for _, name := range sites {
+			_, text := r.ran(t, "probe", "exchange", "--site="+name, "--network="+network, "--config.file="+file)
+			if outcome := lastLine(text); outcome != goodOutcome {
+				out[network+" "+name] = outcome
+			}
+			if strings.Contains(text, bed.ProbePassword) {
+				t.Errorf("the password is in\n%s", text)
+			}
+			for line := range strings.Lines(text) {
+				if len([]rune(strings.TrimRight(line, "\n"))) > 100 && !strings.Contains(line, ": ") {
+					t.Errorf("more than 100 columns: %s", line)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TestRealExchange looks for Exchange at a real Apache with NTLM over TLS 1.0, healthy and with each break alone.
+func TestRealExchange(t *testing.T) {
+	r := newRig(t)
+	file := exchangeSites(t, r)
+	both := func(outcome string) map[string]string {
+		return map[string]string{"internal nobody": outcome, "internal account": outcome}
+	}
+	account := func(outcome string) map[string]string { return map[string]string{"internal account": outcome} }
+	for _, c := range []struct {
+		name string
+		set  bed.Exchange
+		want map[string]string
+	}{
+		{"healthy", bed.Exchange{}, map[string]string{}},
+		{"EwsUrl beside ASUrl", bed.Exchange{Settings: bed.EWSURLToo}, map[string]string{}},
+		{"403", bed.Exchange{Status: 403}, both("degraded: exchange_forbidden")},
+		{"404", bed.Exchange{Status: 404}, both("degraded: exchange_not_found")},
+		{"500", bed.Exchange{Status: 500}, both("degraded: exchange_server_error")},
+		{"Basic only", bed.Exchange{Access: bed.BasicOnly}, both("degraded: exchange_no_ntlm")},
+		{"anonymous", bed.Exchange{Access: bed.Anonymous}, both("noted: exchange_anonymous")},
+		{"wrong name", bed.Exchange{WrongName: true}, map[string]string{
+			"internal nobody": "degraded: exchange_certificate", "internal account": "unknown: exchange_certificate, exchange_untrusted"}},
+		{"no web services", bed.Exchange{Settings: bed.NoWebServices}, account("degraded: ews_missing")},
+		{"web services elsewhere", bed.Exchange{Settings: bed.ForeignWebServices}, account("degraded: ews_foreign")},
+		{"web services not published", bed.Exchange{EWSStatus: 404}, account("degraded: ews_failed")},
+		{"no mailbox", bed.Exchange{Settings: bed.NoMailbox}, account("unknown: autodiscover_refuses")},
+		{"redirect elsewhere", bed.Exchange{PlainRedirect: "mail.evil.example"}, both("degraded: exchange_not_found, exchange_redirect_foreign")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			must(t, r.SetExchange(t.Context(), bed.Mail, c.set))
+			if diff := cmp.Diff(c.want, exchangeOutcomes(t, r, file, siteNobody, siteAccount)); diff != "" {
+				t.Errorf("what is not good (-want +got):\n%s", diff)
+			}
+			must(t, r.RestoreExchange(t.Context()))
+		})
+	}
+	t.Run("names", func(t *testing.T) { testExchangeNames(t, r, file) })
+	t.Run("killed outside", func(t *testing.T) {
+		must(t, r.Kill(bed.MailOutside))
+		want := map[string]string{"external nobody": "degraded: exchange_unreachable", "external account": "degraded: exchange_unreachable"}
+		if diff := cmp.Diff(want, exchangeOutcomes(t, r, file, siteNobody, siteAccount)); diff != "" {
+			t.Errorf("what is not good (-want +got):\n%s", diff)
+		}
+		must(t, r.RestoreExchange(t.Context()))
+	})
+	t.Run("accounts", func(t *testing.T) {
+		want := map[string]string{
+			"internal wrong": "unknown: credential_refused", "external wrong": "unknown: credential_refused",
+			"internal elsewhere": "unknown: credential_unusable", "external elsewhere": "unknown: credential_unusable",
+		}
+		if diff := cmp.Diff(want, exchangeOutcomes(t, r, file, siteAccount, siteWrong, siteElsewhere)); diff != "" {
+			t.Errorf("what is not good (-want +got):\n%s", diff)
+		}
+	})
+	for _, host := range []bed.Host{bed.Mail, bed.MailOutside} {
+		for _, line := range requestsTo(t, r, host) {
+			if strings.HasSuffix(line, " Basic") {
+				t.Errorf("%s was asked: %s", host, line)
+			}
+		}
+	}
+}
+
+// testExchangeNames takes the A record away, leaves only the SRV record of Outlook, and leads by plain HTTP.
+func testExchangeNames(t *testing.T, r *rig, file string) {
+	edit := func(old, now string) {
+		t.Helper()
+		must(t, r.EditZone(t.Context(), bed.DNSInside, "fabrikam.com", strings.NewReplacer(old, now).Replace))
+	}
+	check := func(what, want string) {
+		t.Helper()
+		got := exchangeOutcomes(t, r, file, siteNobody)
+		if got["internal nobody"] != want {
+			t.Errorf("%s: %q, want %q", what, got["internal nobody"], want)
+		}
+	}
+	edit("\nautodiscover\t", "\nmail\t")
+	check("no A record", "degraded: autodiscover_unresolved")
+	edit("\nmail\t", "\n_autodiscover._tcp IN SRV 0 0 443 mail\nmail\t")
+	check("an SRV record only", "degraded: autodiscover_srv_only")
+	must(t, r.RestoreZones(t.Context()))
+	edit("\nautodiscover\t", "\nmail IN A 192.168.7.82\nautodiscover\t")
+	must(t, r.SetExchange(t.Context(), bed.Mail, bed.Exchange{PlainRedirect: "mail.fabrikam.com"}))
+	check("a redirect to a name that the certificate lacks", "degraded: exchange_certificate, exchange_not_found")
+	must(t, r.RestoreExchange(t.Context()))
+	must(t, r.RestoreZones(t.Context()))
+	check("healed", "")
+}
