@@ -15,6 +15,7 @@ type Seen struct {
 	Time      *Time
 	Directory *Directory
 	Certsrv   *Certsrv
+	Pool      *Pool
 	Update    *Update
 	Firmware  *Firmware
 	Downloads *Downloads
