@@ -126,16 +126,16 @@ func (j *poolJudge) spare(e phone.Endpoint, through bool) bool {
 	return through && e.From.Type == phone.A && e.Host != "sip."+j.target.Domains.SIP
 }
 
-// otherPort tells that a guess may fail because the same address works on the port that it should have: the one of
-// an SRV record, else 5061 of a pool inside and 443 of an Access Edge outside. Phones guess both behind each name
-// (guide page 4).
+// otherPort tells that a guess has a port at which nobody need listen, since the order has the same address with the
+// port that it should have: the one of an SRV record, else 5061 of a pool inside and 443 of an Access Edge outside.
+// Phones guess both behind each name (guide page 4).
 func (j *poolJudge) otherPort(e phone.Endpoint, a netip.Addr, endpoints []phone.Endpoint) bool {
 	port := uint16(5061)
 	if j.target.Network == site.External {
 		port = 443
 	}
 	return e.From.Type == phone.A && slices.ContainsFunc(endpoints, func(o phone.Endpoint) bool {
-		return o.Port != e.Port && (o.Port == port || o.From.Type == phone.SRV) && slices.Contains(o.Addresses, a) && j.through(a, o.Port)
+		return o.Port != e.Port && (o.Port == port || o.From.Type == phone.SRV) && slices.Contains(o.Addresses, a)
 	})
 }
 
