@@ -47,7 +47,7 @@ type Collector struct {
 
 // All lists the collectors in the order in which a phone meets what they watch.
 func All() []*Collector {
-	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Pool(), Exchange(), Update(), Firmware(), FirmwareDownload()}
+	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Pool(), SIP(), Exchange(), Update(), Firmware(), FirmwareDownload()}
 }
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
@@ -69,6 +69,8 @@ type Target struct {
 	// firmware_download only.
 	FrontEnds []string
 	Update    site.Update
+	// SIPUser is the name, left of the SIP domain, as whom registrars are asked; set for sip only.
+	SIPUser string
 	// Exchange is how Exchange is asked; set for exchange only.
 	Exchange site.Exchange
 	// MaxBytesPerSecond is how fast an image is read; set for firmware_download only.

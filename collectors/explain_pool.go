@@ -21,23 +21,28 @@ func explainPool(w io.Writer, t *Target, seen *facts.Seen) {
 	if p == nil {
 		return
 	}
-	for i, fw := range t.Firmware {
-		fmt.Fprintf(w, "registrars of firmware %s (order %s)\n", fw.Version, fw.Registrar)
-		for n, e := range p.Routes[i].Endpoints {
-			fmt.Fprintf(w, "  %2d. %s:%d%s, by %s\n", n+1, e.Host, e.Port, whyPassedOver(e, fw), e.Asked)
-			for _, a := range e.Addresses {
-				fmt.Fprintf(w, "        %s\n", netip.AddrPortFrom(a, e.Port))
-			}
-		}
-		if len(p.Routes[i].Endpoints) == 0 {
-			fmt.Fprintln(w, "  none")
-		}
-	}
+	explainRoutes(w, t, p.Routes)
 	for i := range p.Servers {
 		explainPoolServer(w, &p.Servers[i])
 	}
 	if p.LeftOut > 0 {
 		fmt.Fprintf(w, "not asked: %d more addresses\n", p.LeftOut)
+	}
+}
+
+// explainRoutes writes the registrars in the order of each firmware.
+func explainRoutes(w io.Writer, t *Target, routes []facts.Route) {
+	for i, fw := range t.Firmware {
+		fmt.Fprintf(w, "registrars of firmware %s (order %s)\n", fw.Version, fw.Registrar)
+		for n, e := range routes[i].Endpoints {
+			fmt.Fprintf(w, "  %2d. %s:%d%s, by %s\n", n+1, e.Host, e.Port, whyPassedOver(e, fw), e.Asked)
+			for _, a := range e.Addresses {
+				fmt.Fprintf(w, "        %s\n", netip.AddrPortFrom(a, e.Port))
+			}
+		}
+		if len(routes[i].Endpoints) == 0 {
+			fmt.Fprintln(w, "  none")
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ type Seen struct {
 	Firmware  *Firmware
 	Downloads *Downloads
 	Exchange  *Exchange
+	SIP       *SIP
 }
 
 // Outcome is how a DNS question ended.

@@ -71,6 +71,8 @@ type Firmware struct {
 	// Accepts is the highest version it can install, with .* for all builds of one; empty where no limit is
 	// known.
 	Accepts string
+	// SIPUserAgent is how it names itself in SIP, where that is known better than by UserAgent's pattern.
+	SIPUserAgent string
 	// SHA2 is what it does with certificates signed with SHA-2.
 	SHA2 SHA2Rule
 	// MinKeyBits and MaxKeyBits are the shortest and the longest RSA key that it takes; 0 where no limit is

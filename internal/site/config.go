@@ -77,6 +77,9 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 			field{"time_order", func(n *yaml.Node, key string) { choice(r, n, key, phone.TimeOrders(), &f.Time) }},
 			field{"update_name", func(n *yaml.Node, key string) { r.boolean(n, key, &f.UpdateName) }},
 			field{"strict_srv", func(n *yaml.Node, key string) { r.boolean(n, key, &f.StrictSRV) }},
+			field{"user_agent", func(n *yaml.Node, key string) {
+				r.shaped(n, key, userAgentForm, "one line as it stands in SIP's User-Agent, such as CPE/1.0.522.101", &f.SIPUserAgent)
+			}},
 			field{"accepts", func(n *yaml.Node, key string) { r.accepts(n, key, &f.Accepts) }},
 			field{"sha2", func(n *yaml.Node, key string) { choice(r, n, key, phone.SHA2Rules(), &f.SHA2) }},
 			field{"min_key_bits", func(n *yaml.Node, key string) { r.keyBits(n, key, &f.MinKeyBits) }},
@@ -113,6 +116,7 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		read("certsrv", noMore),
 		read("exchange", noMore),
 		read("pool", noMore),
+		read("sip", noMore),
 		read("update", noMore),
 		read("firmware", noMore),
 		read("firmware_download", func(s *CollectorSettings) []field {
@@ -266,6 +270,11 @@ func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
 		{"connect_to", func(n *yaml.Node, key string) { out.ConnectTo = r.connectTo(n, key) }},
 		{"update", func(n *yaml.Node, key string) { out.Update = r.update(n, key) }},
 		{"exchange", func(n *yaml.Node, key string) { out.Exchange = r.exchange(n, key) }},
+		{"sip", func(n *yaml.Node, key string) {
+			r.fields(n, key, field{"user", func(n *yaml.Node, key string) {
+				r.shaped(n, key, sipUserForm, "what stands left of the SIP domain in a sign-in address, such as "+phone.SIPProbe, &out.SIPUser)
+			}})
+		}},
 	}
 	if name == Internal {
 		keys = append(keys,

@@ -7,8 +7,10 @@ import (
 )
 
 var (
-	mailboxForm = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
-	ewsForm     = regexp.MustCompile(`^https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(/[A-Za-z0-9._~-]{1,63}){1,8}$`)
+	mailboxForm   = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
+	userAgentForm = regexp.MustCompile(`^[ -~]{1,200}$`)
+	sipUserForm   = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}$`)
+	ewsForm       = regexp.MustCompile(`^https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(/[A-Za-z0-9._~-]{1,63}){1,8}$`)
 )
 
 func (r *reader) exchange(n *yaml.Node, key string) Exchange {

@@ -179,6 +179,8 @@ type Network struct {
 	FrontEnds []string
 	Update    Update
 	Exchange  Exchange
+	// SIPUser is the name, left of the SIP domain, as whom registrars are asked; empty for one that is nobody's.
+	SIPUser string
 }
 
 // ConnectTo diverts connections for a host and port to others. An empty Host or Port matches all; an

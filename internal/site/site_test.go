@@ -94,6 +94,7 @@ func TestAccepted(t *testing.T) {
 	}
 	newest, _ := phone.FindFirmware("3.5.6907.35")
 	newest.Time, newest.Accepts = phone.WindowsFirst, "4.0.*"
+	newest.SIPUserAgent = "CPE/x (y)"
 	newest.SHA2, newest.MinKeyBits, newest.MaxKeyBits = phone.SHA2Accepted, 1024, 4096
 	changed := phone.KnownFirmware()
 	for i, f := range changed {
@@ -128,6 +129,7 @@ func TestAccepted(t *testing.T) {
 				Update: Update{Credential: reader, RootFiles: []string{"/etc/ssl/old.pem"}, Paths: []string{"/a/b.nbt"},
 					Post: UpdatePost{Template: "testdata/accepted/ask.xml", MAC: "02-00-00-00-00-01", Build: phone.Build{
 						Vendor: "Polycom", Model: "CX700", Revision: "B", Locale: "ENU"}}},
+				SIPUser: "nobody.at.all",
 				Exchange: Exchange{Credential: reader, RootFiles: []string{"testdata/accepted/ca.pem"}, Mailbox: "probe+1@mail.fabrikam.com",
 					EWSURL: "https://mail.fabrikam.com/EWS/Exchange.asmx"},
 			}},
@@ -207,11 +209,11 @@ credentials: {reader: {zzzzzzzz: 1}}
 sites:
   - zzzzzzzz: 1
     dhcp: {zzzzzzzz: 1}
-    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}, exchange: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
+    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}, exchange: {zzzzzzzz: 1}, sip: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
 `))
 	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(places) != 17 {
-		t.Fatalf("%d places with keys, want 17:\n%v", len(places), err)
+	if len(places) != 18 {
+		t.Fatalf("%d places with keys, want 18:\n%v", len(places), err)
 	}
 	for _, p := range places {
 		for key := range strings.SplitSeq(p[1], ", ") {

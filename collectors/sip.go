@@ -1,0 +1,351 @@
+package collectors
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+const (
+	// maxRedirects bounds how often a registrar may lead to another (SIGNIN section 1; the limit is ours).
+	maxRedirects = 3
+	// maxSIPClock is from which offset on a registrar's clock is off; Kerberos' usual limit.
+	maxSIPClock = 5 * time.Minute
+	sipPort     = 5061
+)
+
+var (
+	descSIPOK = metric.NewGauge("cx700_sip_ok",
+		"Whether a registrar takes up the sign-in of a firmware (1) or not (0), as far as that shows before the logon; absent when it was not asked.",
+		`cx700_sip_ok == 0`, "network", "target", "address", "firmware")
+	descSIPStatus = metric.NewGauge("cx700_sip_status",
+		"SIP status of a registrar for a firmware that does not log on yet; 401 is the healthy one. Absent without an answer.",
+		`cx700_sip_status != 401`, "network", "target", "address", "firmware")
+	descSIPServer = metric.NewGauge("cx700_sip_server_info",
+		"What a registrar calls itself; RTC/3.5 is OCS 2007 R2.", `cx700_sip_server_info`, "network", "target", "address", "server")
+	descSIPClock = metric.NewGauge("cx700_sip_clock_offset_seconds",
+		"A registrar's clock less ours, as its Date says, to a second.", `abs(cx700_sip_clock_offset_seconds) > 60`, "network", "target", "address")
+)
+
+// SIP watches how registrars take up a sign-in, as far as that shows without a password.
+func SIP() *Collector {
+	return &Collector{
+		Name: "sip", Asks: "Does the registrar take up the sign-in of each firmware?", Guide: "18-19, 32-33",
+		Interval: time.Minute, Timeout: 30 * time.Second,
+		Reasons: sipReasons(),
+		Metrics: []*metric.Desc{descSIPOK, descSIPStatus, descSIPServer, descSIPClock},
+		Targets: func(s *site.Site, n site.Network) []Target {
+			t := namesTarget("sip", s, n)
+			t.SIPUser = cmp.Or(n.SIPUser, phone.SIPProbe)
+			return []Target{t}
+		},
+		Probe:   probeSIP,
+		Explain: explainSIP,
+	}
+}
+
+func probeSIP(ctx context.Context, env *Env, seen *facts.Seen) error {
+	names, err := env.Names(ctx)
+	if err != nil {
+		return err
+	}
+	t := env.Target
+	s := &facts.SIP{Names: names}
+	for _, fw := range t.Firmware {
+		s.Routes = append(s.Routes, facts.Route{
+			Firmware: fw.Version, Endpoints: t.Domains.Endpoints(fw.Registrar, nameView{names}.find),
+		})
+	}
+	servers, leftOut := poolServers(s.Routes)
+	s.LeftOut = leftOut
+	if deadline, ok := ctx.Deadline(); ok { // what was seen by then is still judged
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*8/10)
+		defer cancel()
+	}
+	s.Servers = make([]facts.SIPServer, len(servers))
+	reach.Parallel(len(servers), func(i int) {
+		s.Servers[i] = facts.SIPServer{Address: servers[i].Address, Hosts: servers[i].Hosts}
+		askRegistrar(ctx, env, &s.Servers[i])
+	})
+	seen.SIP = s
+	emitSIP(env, s)
+	return join(judgeSIP(t, s))
+}
+
+// askRegistrar asks as each firmware, one after the other; where there is no connection, once is enough.
+func askRegistrar(ctx context.Context, env *Env, s *facts.SIPServer) {
+	for _, fw := range env.Target.Firmware {
+		a := askAs(ctx, env, fw, s.Address, s.Hosts[0])
+		s.Answers = append(s.Answers, a)
+		if a.Problem == facts.SIPNoConnection {
+			return
+		}
+	}
+}
+
+func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrPort, host string) facts.SIPAnswer {
+	t := env.Target
+	ask := func(address netip.AddrPort, host string) facts.SIPAnswer {
+		a := t.Way.Register(ctx, address, host, phone.Register{Domain: t.Domains.SIP, User: t.SIPUser, UserAgent: fw.UserAgent()})
+		a.Firmware = fw.Version
+		return a
+	}
+	first := ask(address, host)
+	last := &first
+	for hops := 0; last.Problem == "" && sipRedirect(last.Status); hops++ {
+		if hops == maxRedirects {
+			last.NotFollowed = fmt.Sprintf("more than %d redirects", maxRedirects)
+			break
+		}
+		to, host, why := redirected(ctx, env, last.Contact)
+		if why != "" {
+			last.NotFollowed = why
+			break
+		}
+		next := ask(to, host)
+		last.Next = &next
+		last = last.Next
+	}
+	return first
+}
+
+func sipRedirect(status int) bool { return status == 301 || status == 302 }
+
+// redirected finds the registrar to which another one leads: in the site's own domains only.
+func redirected(ctx context.Context, env *Env, contact string) (address netip.AddrPort, host, why string) {
+	host, port := contact, uint16(sipPort)
+	if h, p, err := net.SplitHostPort(contact); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return address, "", fmt.Sprintf("%.100q is no host with a port", contact)
+		}
+		host, port = h, uint16(n)
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if !ownHost(env.Target, host) {
+		return address, "", fmt.Sprintf("%.100q lies in none of the site's domains", host)
+	}
+	addresses := reach.Addresses(env.Resolve(ctx, host))
+	if len(addresses) == 0 {
+		return address, "", host + " has no address"
+	}
+	return netip.AddrPortFrom(addresses[0], port), host, ""
+}
+
+func emitSIP(env *Env, s *facts.SIP) {
+	for i := range s.Servers {
+		server := &s.Servers[i]
+		address := server.Address.String()
+		for j := range server.Answers {
+			a := &server.Answers[j]
+			if a.Problem == facts.SIPNoConnection {
+				continue
+			}
+			if r, _ := sipReason(a); r == nil || r.Effect != Blinds {
+				env.Emit(descSIPOK, oneIf(r == nil || r.Effect == Notes), address, a.Firmware)
+			}
+			if a.Status != 0 {
+				env.Emit(descSIPStatus, float64(a.Status), address, a.Firmware)
+			}
+		}
+		if a := answered(server); a != nil {
+			env.Emit(descSIPServer, 1, address, versionLabel(a.Server))
+			if !a.Date.IsZero() {
+				env.Emit(descSIPClock, sipClock(a).Seconds(), address)
+			}
+		}
+	}
+}
+
+// answered is the first answer of a registrar that is one.
+func answered(s *facts.SIPServer) *facts.SIPAnswer {
+	i := slices.IndexFunc(s.Answers, func(a facts.SIPAnswer) bool { return a.Status != 0 })
+	if i < 0 {
+		return nil
+	}
+	return &s.Answers[i]
+}
+
+// sipClock is by how much a registrar's clock is off, to a second.
+func sipClock(a *facts.SIPAnswer) time.Duration {
+	off := a.Date.Sub(a.At)
+	if off > -time.Second && off <= 0 {
+		return 0 // Date has whole seconds
+	}
+	return off.Round(time.Second)
+}
+
+// judgeSIP says for which firmware registrars take up no sign-in, or not everywhere.
+func judgeSIP(t *Target, s *facts.SIP) []*Failure {
+	found := findings{}
+	for i, fw := range t.Firmware {
+		j := &registrarJudge{
+			target: t, view: nameView{s.Names}, servers: map[netip.AddrPort]serverState{}, found: found,
+			reasons: registrarReasons{
+				// That there is no registrar is said by the collectors dns and pool.
+				unavailable: reasonSIPUnavailable, noRegistrar: reasonSIPNoConnection, outside: reasonSIPNoConnection,
+				namesUnanswered: reasonSIPNamesUnanswered, notAllAsked: reasonSIPNotAllAsked,
+			},
+		}
+		connected := connectedOn(s, fw, s.Routes[i].Endpoints)
+		for k := range s.Servers {
+			if a := answerTo(&s.Servers[k], fw.Version); a != nil {
+				r, text := sipReason(a)
+				j.servers[s.Servers[k].Address] = serverState{
+					reason: r, text: fmt.Sprintf("%s at %s: %s", fw.Version, s.Servers[k].Address, text),
+					aside: connected && a.Problem == facts.SIPNoConnection,
+				}
+			}
+		}
+		j.route(fw, s.Routes[i].Endpoints)
+	}
+	for i := range s.Servers {
+		noteSIP(&s.Servers[i], found)
+	}
+	if s.LeftOut > 0 {
+		found.add(reasonSIPLeftOut, fmt.Sprintf("%d of %d addresses are not asked", s.LeftOut, len(s.Servers)+s.LeftOut))
+	}
+	return found.failures(sipReasons())
+}
+
+// connectedOn tells whether TLS comes about with some registrar on the route of a firmware.
+func connectedOn(s *facts.SIP, fw phone.Firmware, route []phone.Endpoint) bool {
+	return slices.ContainsFunc(s.Servers, func(server facts.SIPServer) bool {
+		a := answerTo(&server, fw.Version)
+		return a != nil && a.Problem != facts.SIPNoConnection && slices.ContainsFunc(route, func(e phone.Endpoint) bool {
+			return e.Usable(fw.StrictSRV) && e.Port == server.Address.Port() && slices.Contains(e.Addresses, server.Address.Addr())
+		})
+	})
+}
+
+// answerTo is what a registrar answers a firmware. One without a connection answers all alike.
+func answerTo(s *facts.SIPServer, firmware string) *facts.SIPAnswer {
+	for i := range s.Answers {
+		if a := &s.Answers[i]; a.Firmware == firmware || a.Problem == facts.SIPNoConnection {
+			return a
+		}
+	}
+	return nil
+}
+
+// sipReason says why a registrar does not take up a sign-in; nil when it does.
+func sipReason(a *facts.SIPAnswer) (r *Reason, seen string) {
+	last := a.Last()
+	seen = sipText(last)
+	if last.NotFollowed != "" {
+		seen += " (" + last.NotFollowed + ")"
+	}
+	return answerReasonSIP(last), seen
+}
+
+func answerReasonSIP(a *facts.SIPAnswer) *Reason {
+	said := func(about func(phone.SIPDiagnostic) bool) bool { return slices.ContainsFunc(a.Diagnostics, about) }
+	switch {
+	case a.Problem != "":
+		return sipProblems[a.Problem]
+	case said(phone.SIPDiagnostic.BlockedVersion):
+		return reasonSIPVersionBlocked
+	case said(phone.SIPDiagnostic.FilterTrouble):
+		return reasonSIPFilterTrouble
+	case said(func(d phone.SIPDiagnostic) bool { return d.ID == phone.DiagnosticTimeSkew }):
+		return reasonSIPTimeSkew
+	case said(phone.SIPDiagnostic.NoRoute):
+		return reasonSIPNoRoute
+	case said(phone.SIPDiagnostic.NextHop):
+		return reasonSIPNextHop
+	case !a.Date.IsZero() && sipClock(a).Abs() > maxSIPClock:
+		return reasonSIPClockOff
+	case sipRedirect(a.Status) && strings.HasPrefix(a.NotFollowed, "more than"):
+		return reasonSIPRedirectCircle
+	case sipRedirect(a.Status):
+		return reasonSIPRedirectLost
+	default:
+		return sipStatusReason(a)
+	}
+}
+
+func sipStatusReason(a *facts.SIPAnswer) *Reason {
+	switch {
+	case a.Status == 401 || a.Status == 407:
+		if !slices.ContainsFunc(a.Challenges, func(c phone.SIPChallenge) bool { return c.Windows() }) {
+			return reasonSIPNoLogon
+		}
+		return nil
+	case a.Status == 200: // noted apart
+		return nil
+	case a.Status == 403:
+		return reasonSIPForbidden
+	case a.Status == 404:
+		return reasonSIPUserUnknown
+	case a.Status == 489:
+		return reasonSIPEvent
+	case a.Status == 503:
+		return reasonSIPOverloaded
+	case a.Status == 504:
+		return reasonSIPNextHop
+	case a.Status >= 500 && a.Status < 600:
+		return reasonSIPServerError
+	default:
+		return reasonSIPStatus
+	}
+}
+
+var sipProblems = map[facts.SIPProblem]*Reason{
+	facts.SIPNoConnection: reasonSIPNoConnection,
+	facts.SIPSilent:       reasonSIPSilent,
+	facts.SIPClosed:       reasonSIPClosed,
+	facts.SIPMalformed:    reasonSIPMalformed,
+}
+
+// noteSIP looks at what stops nobody.
+func noteSIP(s *facts.SIPServer, found findings) {
+	for i := range s.Answers {
+		a := s.Answers[i].Last()
+		if a.Status == 200 {
+			found.add(reasonSIPAnonymous, fmt.Sprintf("%s: %s", s.Address, sipText(a)))
+		}
+		for _, c := range a.Challenges {
+			if name := c.Host(); name != "" && len(a.Served) > 0 && phone.MatchName(a.Served[0], name) == phone.NameMismatch {
+				found.add(reasonSIPTarget, fmt.Sprintf("%s: %s wants tickets for %.100q", a.Address, c.Scheme, c.TargetName))
+			}
+		}
+	}
+}
+
+// sipText says in a few words what a registrar answered.
+func sipText(a *facts.SIPAnswer) string {
+	if a.Problem != "" {
+		return fmt.Sprintf("%s: %s", a.Problem, a.Detail)
+	}
+	text := fmt.Sprintf("%d %.40s", a.Status, a.Phrase)
+	var schemes []string
+	for _, c := range a.Challenges {
+		schemes = append(schemes, fmt.Sprintf("%.20s %d", c.Scheme, c.Version))
+	}
+	if schemes != nil {
+		text += ", offers " + strings.Join(schemes, ", ")
+	}
+	for _, d := range a.Diagnostics {
+		text += fmt.Sprintf(", ms-diagnostics %d", d.ID)
+		if d.Reason != "" {
+			text += fmt.Sprintf(" %.80q", d.Reason)
+		}
+	}
+	if a.Contact != "" {
+		text += fmt.Sprintf(", leads to %.100q", a.Contact)
+	}
+	return text
+}

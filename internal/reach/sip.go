@@ -1,0 +1,150 @@
+package reach
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+const (
+	// sipTimeout is for one registrar: to connect, for the handshake, and for its answer.
+	sipTimeout = 4 * time.Second
+	// maxSIPMessage bounds one message, and maxSIPMessages how many come before the answer.
+	maxSIPMessage  = 64 << 10
+	maxSIPMessages = 8
+)
+
+// Register sends one request to register, without credentials, over TLS as a phone has it, and reads the answer.
+// Nothing is left on the server: the request binds nothing, and no second one follows.
+func (w Way) Register(ctx context.Context, address netip.AddrPort, host string, r phone.Register) (out facts.SIPAnswer) {
+	ctx, cancel := context.WithTimeout(ctx, sipTimeout)
+	defer cancel()
+	started := time.Now()
+	out.Host, out.Address = host, address
+	defer func() { out.At, out.Took = time.Now(), time.Since(started) }()
+	conn, err := w.Dial(ctx, "tcp", address.String(), host)
+	if err != nil {
+		out.Problem, out.Detail = facts.SIPNoConnection, printable(err.Error())
+		return out
+	}
+	defer conn.Close()
+	// The deadline of the context does not end a read; this does.
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	secured := tls.Client(conn, phoneOffer())
+	if err := secured.HandshakeContext(ctx); err != nil {
+		out.Problem, out.Detail = facts.SIPNoConnection, string(handshakeProblem(err))+": "+printable(err.Error())
+		return out
+	}
+	out.Served = secured.ConnectionState().PeerCertificates
+	r.Local, r.CallID, r.Tag = conn.LocalAddr().String(), strings.ToLower(rand.Text()), strings.ToLower(rand.Text()[:10])
+	if _, err := secured.Write(r.Bytes()); err != nil {
+		out.Problem, out.Detail = sipProblem(err), printable(err.Error())
+		return out
+	}
+	answer, err := readResponse(secured)
+	if err != nil {
+		out.Problem, out.Detail = sipProblem(err), printable(err.Error())
+		return out
+	}
+	describeResponse(answer, &out)
+	return out
+}
+
+// errNoSIP is what is read that is no SIP.
+var errNoSIP = errors.New("no SIP")
+
+func sipProblem(err error) facts.SIPProblem {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, errNoSIP):
+		return facts.SIPMalformed
+	case TimedOut(err):
+		return facts.SIPSilent
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &op):
+		return facts.SIPClosed
+	default:
+		return facts.SIPMalformed
+	}
+}
+
+// readResponse reads messages until a final response comes. Servers send requests of their own in between.
+func readResponse(from io.Reader) (answer *sip.Response, err error) {
+	defer func() {
+		// The library's parser was not made for hostile bytes.
+		if p := recover(); p != nil {
+			answer, err = nil, fmt.Errorf("%w: %v", errNoSIP, p)
+		}
+	}()
+	parser := sip.NewParser()
+	parser.MaxMessageLength = maxSIPMessage
+	stream := parser.NewSIPStream()
+	defer stream.Close()
+	buffer := make([]byte, 4<<10)
+	for seen, read := 0, 0; seen < maxSIPMessages; {
+		message, _, err := stream.ParseNext()
+		switch {
+		case err == nil:
+			seen++
+			if r, ok := message.(*sip.Response); ok && !r.IsProvisional() {
+				return r, nil
+			}
+			continue
+		case !errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("%w: %w", errNoSIP, err)
+		case read > maxSIPMessages*maxSIPMessage:
+			return nil, fmt.Errorf("%w: too much of it", errNoSIP)
+		}
+		n, err := from.Read(buffer)
+		read += n
+		if n > 0 {
+			_, _ = stream.Write(buffer[:n]) // a buffer takes everything
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: %d messages, and none is a final response", errNoSIP, maxSIPMessages)
+}
+
+func describeResponse(r *sip.Response, out *facts.SIPAnswer) {
+	values := func(names ...string) (all []string) {
+		for _, name := range names {
+			for _, h := range r.GetHeaders(name) {
+				all = append(all, h.Value())
+			}
+		}
+		return all
+	}
+	first := func(name string) string {
+		if all := values(name); len(all) > 0 {
+			return printable(all[0])
+		}
+		return ""
+	}
+	out.Status, out.Phrase, out.Server = r.StatusCode, printable(r.Reason), first("Server")
+	if t, err := http.ParseTime(first("Date")); err == nil {
+		out.Date = t
+	}
+	out.Challenges = phone.ParseChallenges(values("WWW-Authenticate", "Proxy-Authenticate"))
+	out.Diagnostics = phone.ParseDiagnostics(values("ms-diagnostics", "ms-diagnostics-public"))
+	if c := r.Contact(); c != nil && r.IsRedirection() {
+		out.Contact = printable(c.Address.Host)
+		if c.Address.Port > 0 {
+			out.Contact += fmt.Sprintf(":%d", c.Address.Port)
+		}
+	}
+}
