@@ -1,7 +1,7 @@
 package collectors
 
 const (
-	screenPermission = "Cannot sign in. You do not have the necessary permissions. Contact your system administrator."
+	screenPermission = "Cannot sign in. You do not have the necessary permissions. Contact your system administrator"
 	screenSIP        = "Cannot sign in because the server is temporarily unavailable, or it tries again and again"
 )
 
