@@ -193,7 +193,7 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 	if a.Problem != "" {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
-	if text := refusedCertificate(t, host, a); text != "" {
+	if text := refusedCertificate(t, host, a.Served, a.At); text != "" {
 		return reasonExchangeCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
 	}
 	switch {
@@ -209,22 +209,6 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 		r = exchangeStatuses.of(a.Status)
 	}
 	return r, webText(a.WebAnswer)
-}
-
-// refusedCertificate says why a firmware in use refuses a server's certificates, whatever roots it holds; empty
-// where none is known to.
-func refusedCertificate(t *Target, host string, a *facts.AutodiscoverAnswer) string {
-	if len(a.Served) == 0 {
-		return ""
-	}
-	var texts []string
-	for _, fw := range t.Firmware {
-		trust := fw.Trust(phone.Server{Served: a.Served, Host: host}, phone.Roots{Unwatched: true}, a.At)
-		if trust.Refused() {
-			texts = append(texts, fmt.Sprintf("firmware %s: %s", fw.Version, trust.Faults[0].Reason))
-		}
-	}
-	return strings.Join(texts, ", ")
 }
 
 // ewsReason says what is to be said of one answer of the web services.

@@ -102,6 +102,7 @@ var exchangeProblems = map[facts.WebProblem]*Reason{
 	facts.WebTLSFailed:   reasonExchangeTLSFailed,
 	facts.WebUntrusted:   reasonExchangeTLSFailed,
 	facts.WebMalformed:   reasonExchangeMalformed,
+	facts.WebBadRequest:  reasonExchangeMalformed,
 }
 
 var exchangeStatuses = statusReasons{

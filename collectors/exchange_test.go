@@ -162,8 +162,7 @@ func TestRefusedCertificate(t *testing.T) {
 		"name_mismatch": proxyCertificate(t, time.Hour, "other.fabrikam.com"),
 		"name_wildcard": proxyCertificate(t, time.Hour, "*.fabrikam.com"),
 	} {
-		a := &facts.AutodiscoverAnswer{At: time.Now(), WebAnswer: facts.WebAnswer{Served: []*x509.Certificate{served}}}
-		got := refusedCertificate(target, "mail.fabrikam.com", a)
+		got := refusedCertificate(target, "mail.fabrikam.com", []*x509.Certificate{served}, time.Now())
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("want %q, got %q", want, got)
 		}

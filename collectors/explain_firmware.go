@@ -28,7 +28,7 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 	for _, text := range f.Foreign {
 		fmt.Fprintf(w, "  not followed: %s\n", text)
 	}
-	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+	for _, same := range together(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
 		explainFile(w, same)
 	}
 	if len(f.Files) == 0 {
@@ -37,15 +37,15 @@ func explainFiles(w io.Writer, t *Target, f *facts.Firmware) {
 	if f.LeftOut > 0 {
 		fmt.Fprintf(w, "%d more files were not looked for\n", f.LeftOut)
 	}
-	if f.Logon != nil {
-		explainWebLogon(w, t.Update.Credential, *f.Logon)
+	for _, l := range f.Logons {
+		explainWebLogon(w, t.Update.Credential, l)
 	}
 }
 
 // explainFile writes of one file what each address of its server tells.
 func explainFile(w io.Writer, same []facts.FirmwareFile) {
 	file := &same[0]
-	fmt.Fprintf(w, "file %s (%s)\n  in %s\n", fileName(file.URL), file.Kind, folder(file.URL))
+	fmt.Fprintf(w, "file %s (%s)\n%s", fileName(file.URL), file.Kind, folded("  in ", folder(file.URL)))
 	explainNames(w, file.Names)
 	for i := range same {
 		if a := same[i].Anonymous; a != nil {
@@ -55,6 +55,21 @@ func explainFile(w io.Writer, same []facts.FirmwareFile) {
 			explainFileAnswer(w, "logged on", a)
 		}
 	}
+}
+
+// folded writes a long word, such as a URL, over lines that fit a terminal.
+func folded(before, word string) string {
+	const columns = 98
+	var b strings.Builder
+	for len(before)+len(word) > columns {
+		cut := columns - len(before)
+		if slash := strings.LastIndexByte(word[:cut], '/'); slash > 0 {
+			cut = slash + 1
+		}
+		b.WriteString(before + word[:cut] + "\n")
+		before, word = strings.Repeat(" ", len(before)+2), word[cut:]
+	}
+	return b.String() + before + word + "\n"
 }
 
 // folder is a URL without the name of the file.
@@ -91,7 +106,7 @@ func explainFirmwareDownload(w io.Writer, t *Target, seen *facts.Seen) {
 	for i := range seen.Downloads.Images {
 		d := &seen.Downloads.Images[i]
 		fmt.Fprintf(w, "image %s (%s) at %s, begun %s\n", fileName(d.URL), d.Kind, d.Address, d.At.UTC().Format(time.RFC3339))
-		fmt.Fprintf(w, "  in %s\n", folder(d.URL))
+		fmt.Fprint(w, folded("  in ", folder(d.URL)))
 		fmt.Fprintf(w, "  at most %d bytes per second\n  %s\n", t.MaxBytesPerSecond, downloadText(d))
 		if d.SHA256 != "" {
 			fmt.Fprintf(w, "  SHA-256 %s\n", d.SHA256)

@@ -118,7 +118,8 @@ func explainUpdateAnswer(w io.Writer, t *Target, a *facts.UpdateAnswer) {
 		fmt.Fprintf(w, "        CurrentTime %s\n", a.Response.CurrentTime.Format(time.DateTime))
 	}
 	for _, f := range a.Response.Files {
-		fmt.Fprintf(w, "        offers %.100q; BaseURL and ExternalBaseURL:\n    %s\n    %s\n", f.Names()[0], shown(f.BaseURL), shown(f.ExternalBaseURL))
+		fmt.Fprintf(w, "        offers %.60q; BaseURL and ExternalBaseURL:\n", f.Names()[0])
+		fmt.Fprint(w, folded("    ", shown(f.BaseURL)), folded("    ", shown(f.ExternalBaseURL)))
 		for _, fw := range t.Firmware {
 			if a.Firmware == "" || a.Firmware == fw.Version {
 				fmt.Fprintf(w, "        firmware %s: %s\n", fw.Version, ladderText(fw, f.Version()))

@@ -20,6 +20,8 @@ import (
 )
 
 const (
+	// smallestImage is far less than an image has: they have some 15 MiB (guide step 27).
+	smallestImage = 32 << 10
 	// maxFiles bounds how many files one probe looks for, and moreFiles how many more for each further server.
 	maxFiles  = 16
 	moreFiles = 8
@@ -58,8 +60,14 @@ func probeFirmware(ctx context.Context, env *Env, seen *facts.Seen) error {
 	}
 	seen.Firmware = f
 	for i := range f.Files {
-		if a := f.Files[i].Answer(); a != nil {
-			f.Files[i].Largest = env.Shared.State.Image(imageKey(env.Target, f.Files[i].URL, a.Address)).Largest
+		file := &f.Files[i]
+		a := file.Answer()
+		if a == nil {
+			continue
+		}
+		// What came of a logon is held for an hour: it may be older than what was read.
+		if known := env.Shared.State.Image(imageKey(env.Target, file.URL, a.Address)); !a.At.Before(known.Seen) {
+			file.Largest = known.Largest
 		}
 	}
 	emitFirmware(env, f)
@@ -79,23 +87,25 @@ func lookAtFiles(ctx context.Context, env *Env) (*facts.Firmware, error) {
 	return f, nil
 }
 
-// logOnToFiles asks again for the files at the first address that wants a logon by NTLM over TLS.
+// logOnToFiles asks again for the files at each address that wants a logon by NTLM over TLS.
 func logOnToFiles(ctx context.Context, env *Env, f *facts.Firmware) {
 	if env.Target.Update.Credential == nil {
 		return
 	}
-	var wanted []*facts.FirmwareFile
-	for i := range f.Files {
-		file := &f.Files[i]
-		if asksNTLM(file.Anonymous) && strings.HasPrefix(file.URL, "https:") &&
-			(wanted == nil || wanted[0].Host == file.Host && wanted[0].Anonymous.Address == file.Anonymous.Address) {
-			wanted = append(wanted, file)
+	for _, wanted := range wantingNTLM(f.Files) {
+		f.Logons = append(f.Logons, env.Shared.Updates.LogOnToFiles(ctx, env.updateAccess(), wanted))
+	}
+}
+
+// wantingNTLM parts the files that want a logon by NTLM over TLS by host and address.
+func wantingNTLM(files []facts.FirmwareFile) [][]*facts.FirmwareFile {
+	var all []*facts.FirmwareFile
+	for i := range files {
+		if asksNTLM(files[i].Anonymous) && strings.HasPrefix(files[i].URL, "https:") {
+			all = append(all, &files[i])
 		}
 	}
-	if wanted != nil {
-		l := env.Shared.Updates.LogOnToFiles(ctx, env.updateAccess(), wanted)
-		f.Logon = &l
-	}
+	return together(all, func(f **facts.FirmwareFile) string { return fmt.Sprint((*f).Host, (*f).Anonymous.Address) })
 }
 
 func asksNTLM(a *facts.FileAnswer) bool {
@@ -214,22 +224,21 @@ func fileName(address string) string {
 	return name + " on " + u.Host
 }
 
-// fileLabel is the label of a file: its URL without the scheme, shortened from the left.
+// fileLabel is the label of a file: its URL, shortened from the left.
 func fileLabel(address string) string {
 	const longest = 200
-	_, label, _ := strings.Cut(address, "://")
-	return label[max(0, len(label)-longest):]
+	return address[max(0, len(address)-longest):]
 }
 
-// byURL parts what was seen on several servers into lists of one URL each, in the order of their first ones.
-func byURL[T any](all []T, url func(*T) string) [][]T {
+// together parts what was seen into lists of one key each, in the order of their first ones.
+func together[T any](all []T, key func(*T) string) [][]T {
 	var out [][]T
 	place := map[string]int{}
 	for i := range all {
-		at, again := place[url(&all[i])]
+		at, again := place[key(&all[i])]
 		if !again {
 			at = len(out)
-			place[url(&all[i])] = at
+			place[key(&all[i])] = at
 			out = append(out, nil)
 		}
 		out[at] = append(out[at], all[i])
@@ -239,7 +248,7 @@ func byURL[T any](all []T, url func(*T) string) [][]T {
 
 // emitFirmware gives one set of series for the files of one URL on several servers.
 func emitFirmware(env *Env, f *facts.Firmware) {
-	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+	for _, same := range together(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
 		label := fileLabel(same[0].URL)
 		reachable, known := true, false
 		for i := range same {
@@ -267,6 +276,9 @@ func sizesOf(files []facts.FirmwareFile) []int64 {
 	return out
 }
 
+// isImage tells whether a file is named as images are.
+func isImage(address string) bool { return strings.HasSuffix(strings.ToLower(address), ".nbt") }
+
 // holdsFile tells whether an answer is a file, which a page of a proxy is not.
 func holdsFile(a *facts.FileAnswer) bool {
 	return (a.Status == http.StatusOK || a.Status == http.StatusPartialContent) && !isPage(a.ContentType)
@@ -284,7 +296,7 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 			found.add(r, fileName(f.Files[i].URL)+": "+text)
 		}
 	}
-	for _, same := range byURL(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
+	for _, same := range together(f.Files, func(f *facts.FirmwareFile) string { return f.URL }) {
 		sizes := sizesOf(same)
 		slices.Sort(sizes)
 		if sizes = slices.Compact(sizes); len(sizes) > 1 {
@@ -300,9 +312,9 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 	for _, text := range f.Foreign {
 		found.add(reasonBaseURLForeign, text)
 	}
-	if f.Logon != nil {
-		if r := webLogonReason(*f.Logon); r != nil {
-			found.add(r, f.Logon.Detail)
+	for _, l := range f.Logons {
+		if r := webLogonReason(l); r != nil {
+			found.add(r, l.Detail)
 		}
 	}
 	judgePublishing(t, f, found)
@@ -325,25 +337,41 @@ func judgePublishing(t *Target, f *facts.Firmware, found findings) {
 	if t.Network != site.External {
 		return
 	}
-	published := func(a facts.WebAnswer) bool {
-		return a.Status == http.StatusOK || a.Status == http.StatusPartialContent || a.Status == http.StatusUnauthorized
-	}
-	var service, files, serviceSeen, filesSeen bool
-	var texts []string
+	var service, files half
 	for _, s := range f.Update.Servers {
-		if s.Secure != nil && s.Secure.Status != 0 {
-			service, serviceSeen = service || published(s.Secure.WebAnswer), true
-			texts = append(texts, phone.UpdatePathExt+": "+webText(s.Secure.WebAnswer))
+		if s.Secure != nil {
+			service.take(phone.UpdatePathExt, s.Secure.WebAnswer, true)
 		}
 	}
 	for i := range f.Files {
-		if a := f.Files[i].Anonymous; a != nil && a.Status != 0 {
-			files, filesSeen = files || published(a.WebAnswer), true
-			texts = append(texts, fileName(f.Files[i].URL)+": "+webText(a.WebAnswer))
+		if a := f.Files[i].Anonymous; a != nil {
+			files.take(fileName(f.Files[i].URL), a.WebAnswer, f.Files[i].Kind != facts.InterimFile)
 		}
 	}
-	if serviceSeen && filesSeen && service != files {
+	if service.published && files.hidden && !files.published || files.published && service.hidden && !service.published {
+		texts := append(service.texts, files.texts...)
 		found.add(reasonPublishingHalf, strings.Join(texts[:min(len(texts), 4)], "; "))
+	}
+}
+
+// half is one half of what must be published. It is hidden where a rule forbids it, and where something is not there
+// that must be: the interim image need not. Any other answer does not tell.
+type half struct {
+	published, hidden bool
+	texts             []string
+}
+
+func (h *half) take(name string, a facts.WebAnswer, must bool) {
+	switch a.Status {
+	case http.StatusOK, http.StatusPartialContent, http.StatusUnauthorized:
+		h.published = true
+	case http.StatusForbidden:
+		h.hidden = true
+	case http.StatusNotFound:
+		h.hidden = h.hidden || must
+	}
+	if a.Status != 0 {
+		h.texts = append(h.texts, name+": "+webText(a))
 	}
 }
 
@@ -362,7 +390,13 @@ func fileReason(t *Target, f *facts.FirmwareFile) (r *Reason, seen string) {
 	if a == nil {
 		return reasonFirmwareSilent, "no time was left to ask"
 	}
+	if text := refusedCertificate(t, f.Host, a.Served, a.At); text != "" && t.Network == site.External {
+		return reasonUpdateCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
+	}
 	r = headerReason(a)
+	if r == nil && isImage(f.URL) && a.Size >= 0 && a.Size < smallestImage {
+		r = reasonFirmwareEmpty
+	}
 	switch {
 	case asksNTLM(a) && t.Network == site.External:
 		return nil, ""
@@ -413,7 +447,7 @@ func fileText(a *facts.FileAnswer) string {
 		text += ", of " + a.LastModified.UTC().Format(time.DateTime)
 	}
 	if a.ETag != "" {
-		text += ", ETag " + a.ETag
+		text += fmt.Sprintf(", ETag %.40s", a.ETag)
 	}
 	return text
 }

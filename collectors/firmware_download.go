@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) erro
 		return err
 	}
 	t := env.Target
-	access := reach.DownloadAccess{Way: t.Way, Update: t.Update, BytesPerSecond: t.MaxBytesPerSecond}
+	access := reach.DownloadAccess{Way: t.Way, Update: t.Update, BytesPerSecond: t.MaxBytesPerSecond, Owner: t.Key()}
 	if env.Scheduled {
 		access.Fresh = t.Interval / 2 // another target with the same server may have read it
 	}
@@ -99,7 +100,7 @@ func readInShare(ctx context.Context, env *Env, access reach.DownloadAccess, fil
 func images(f *facts.Firmware) []facts.FirmwareFile {
 	out := slices.DeleteFunc(slices.Clone(f.Files), func(file facts.FirmwareFile) bool {
 		a := file.Answer()
-		return a == nil || !holdsFile(a) || !strings.HasSuffix(strings.ToLower(file.URL), ".nbt")
+		return a == nil || !holdsFile(a) || !isImage(file.URL)
 	})
 	order := []facts.FileKind{facts.OfferedFile, facts.ConfiguredFile, facts.InterimFile}
 	slices.SortStableFunc(out, func(a, b facts.FirmwareFile) int {
@@ -118,7 +119,7 @@ func imageKey(t *Target, url string, server netip.AddrPort) string {
 // observeImage compares an image with what the state knows of its URL. Probes on demand leave no trace.
 func observeImage(env *Env, d *facts.Download) error {
 	key := imageKey(env.Target, d.URL, d.Address)
-	if !d.Complete() || d.Status != http.StatusOK {
+	if !d.Complete() || d.Status != http.StatusOK || !holdsFile(&d.FileAnswer) {
 		d.Changes = env.Shared.State.Image(key).Changes
 		return nil
 	}
@@ -140,7 +141,7 @@ func observeImage(env *Env, d *facts.Download) error {
 
 // emitDownloads gives one set of series for the images of one URL on several servers.
 func emitDownloads(env *Env, d *facts.Downloads) {
-	for _, same := range byURL(d.Images, func(i *facts.Download) string { return i.URL }) {
+	for _, same := range together(d.Images, func(i *facts.Download) string { return i.URL }) {
 		label := fileLabel(same[0].URL)
 		ok, known, changes, slowest := true, false, 0, math.Inf(1)
 		for i := range same {
@@ -184,9 +185,9 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 // judgeNoImage says why nothing could be read, where that is not another collector's matter. Files that want
 // a logon which the site file does not give us are not watched.
 func judgeNoImage(t *Target, f *facts.Firmware, found findings) {
-	if f.Logon != nil {
-		if r := webLogonReason(*f.Logon); r != nil {
-			found.add(r, f.Logon.Detail)
+	for _, l := range f.Logons {
+		if r := webLogonReason(l); r != nil {
+			found.add(r, l.Detail)
 			return
 		}
 	}
@@ -241,14 +242,21 @@ func judgeSizes(d *facts.Downloads, found findings) {
 		if !image.Complete() {
 			continue
 		}
-		_, path, _ := strings.Cut(fileLabel(image.URL), "/")
-		path = strings.ToLower(path)
+		path := strings.ToLower(pathOf(image.URL))
 		if before, again := first[path]; !again {
 			first[path] = read{place(image), image.SHA256}
 		} else if before.sum != image.SHA256 {
 			found.add(reasonImagesDiffer, fmt.Sprintf("%s: SHA-256 %s; %s: SHA-256 %s", before.place, before.sum, place(image), image.SHA256))
 		}
 	}
+}
+
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Path
 }
 
 // downloadText says in a few words how the reading of an image went.

@@ -52,11 +52,12 @@ func TestDownloadComplete(t *testing.T) {
 			t.Errorf("%s is missing in\n%s", want, text)
 		}
 	}
+	p.target.Name = "another target with the same server"
 	if _, _, again := p.probe(t, FirmwareDownload()); gets.Load() != 2 || len(again.Downloads.Images) != 2 {
 		t.Errorf("%d images read for two targets with one server, want 2", gets.Load())
 	}
 	explained := p.explain(FirmwareDownload(), seen)
-	for _, want := range []string{"image CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "SHA-256 ", "read 4000 bytes of 4000"} {
+	for _, want := range []string{"image CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "SHA-256 ", "read 40000 bytes of 40000"} {
 		if !strings.Contains(explained, want) {
 			t.Errorf("%q is missing in\n%s", want, explained)
 		}
@@ -282,5 +283,44 @@ func TestOwnLimitBlinds(t *testing.T) {
 	}
 	if text := strings.Join(samples(env), "\n"); strings.Contains(text, "cx700_firmware_download_ok") {
 		t.Errorf("told of a server that is not known:\n%s", text)
+	}
+}
+
+// TestDownloadsRunAlone: they move much data.
+func TestDownloadsRunAlone(t *testing.T) {
+	for _, c := range All() {
+		if c.Alone != (c.Name == "firmware_download") {
+			t.Errorf("%s: alone %t", c.Name, c.Alone)
+		}
+	}
+}
+
+// TestPageIsNoImage: a page in the stead of an image, once, is no change of it.
+func TestPageIsNoImage(t *testing.T) {
+	p := newPages(t, site.Internal, body(noFiles), nil)
+	env := &Env{Target: p.target, Shared: p.shared, Scheduled: true}
+	image := facts.Download{URL: interimURL, SHA256: "a", Read: imageSize, FileAnswer: facts.FileAnswer{WebAnswer: facts.WebAnswer{Status: 200}}}
+	page := image
+	page.SHA256, page.ContentType = "b", "text/html"
+	for _, d := range []*facts.Download{&image, &page, &image} {
+		if err := observeImage(env, d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Changes != 0 || d.Before != "" {
+			t.Errorf("a page counts as a change: %+v", d)
+		}
+	}
+}
+
+func TestFolded(t *testing.T) {
+	url := "https://ocsrp.fabrikam.com" + phone.FilesPathExt + phone.CX700().StorePath("3.5.6907.35") + "/" + strings.Repeat("x", 150)
+	text := folded("  in ", url)
+	for line := range strings.Lines(text) {
+		if len(line) > 100 {
+			t.Errorf("more than 100 columns: %s", line)
+		}
+	}
+	if joined := strings.ReplaceAll(strings.ReplaceAll(text, "\n", ""), " ", ""); joined != "in"+url {
+		t.Errorf("got %s", joined)
 	}
 }

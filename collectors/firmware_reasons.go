@@ -44,7 +44,7 @@ var (
 		"a page is given in the stead of a file of an update",
 		"open the address in a browser and see what it says; a sign-in page of a proxy comes from a publishing rule that authenticates by form")
 	reasonFirmwareEmpty = noUpdate("firmware_empty",
-		"a file of an update has no bytes",
+		"a file of an update has no bytes, or an image far too few: it has some 15 MiB",
 		"upload the update again (Software Update Service snap-in)")
 	reasonFirmwareLogonWanted = noUpdate("firmware_logon_wanted",
 		"a file of an update wants a logon inside, or one outside that is not NTLM (401)",
@@ -63,7 +63,8 @@ var (
 		"files of updates are given to everybody on the Internet, without a logon",
 		"nothing", "take Anonymous Authentication off /DeviceUpdateFiles_Ext in IIS once no 1.0.199 phone needs it")
 	reasonInterimMissing = noting("interim_image_missing",
-		"the image that OCS 2007 R2 ships with for the step from 1.0.199.123 (OCInterim) is not there",
+		"the image that OCS 2007 R2 ships with for the step from 1.0.199.123 (OCInterim) is not there; outside, without any other file "+
+			"that is known, it may be that no file is published",
 		"nothing on phones with 1.0.522 or newer; older ones stay at their version",
 		"nothing where no phone has 1.0.199.123; else copy OCInterim from the installation media into the store of updates")
 )
@@ -81,6 +82,7 @@ var firmwareProblems = map[facts.WebProblem]*Reason{
 	facts.WebMalformed:   reasonFirmwareMalformed,
 	facts.WebNoLogon:     reasonUpdateLogonFailed,
 	facts.WebOwnLimit:    reasonDownloadLimited,
+	facts.WebBadRequest:  reasonFirmwareMalformed,
 }
 
 var firmwareStatuses = statusReasons{
@@ -92,7 +94,7 @@ func firmwareReasons() []*Reason {
 	out := []*Reason{
 		reasonFirmwareUnresolved, reasonFirmwareUnreachable, reasonFirmwareSilent, reasonFirmwareMalformed, reasonFirmwareTLSFailed,
 		reasonFirmwareNotFound, reasonFirmwareForbidden, reasonFirmwareServerError, reasonFirmwareRedirect, reasonFirmwareStatus,
-		reasonFirmwarePage, reasonFirmwareEmpty, reasonFirmwareLogonWanted, reasonBaseURLForeign, reasonPublishingHalf,
+		reasonFirmwarePage, reasonFirmwareEmpty, reasonFirmwareLogonWanted, reasonUpdateCertificate, reasonBaseURLForeign, reasonPublishingHalf,
 		reasonDownloadCutOff, reasonImagesDiffer, reasonFirmwareAnonymous, reasonInterimMissing, reasonFirmwareLeftOut,
 		reasonFirmwareNamesUnanswered,
 	}

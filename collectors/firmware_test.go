@@ -17,7 +17,7 @@ import (
 	"github.com/cx700/cx700_exporter/internal/state"
 )
 
-const imageSize = 4000
+const imageSize = 40000
 
 // file answers as a server with an image does.
 func file(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func store(service, files http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestFirmwareReasonsInside(t *testing.T) {
-	const interim = `cx700_firmware_reachable["fe01.contoso.com/DeviceUpdateFiles_Int/OCInterim/ENU/cpe.nbt"]`
+	const interim = `cx700_firmware_reachable["http://fe01.contoso.com/DeviceUpdateFiles_Int/OCInterim/ENU/cpe.nbt"]`
 	for _, c := range []struct {
 		name      string
 		files     http.HandlerFunc
@@ -72,7 +72,7 @@ func TestFirmwareReasonsInside(t *testing.T) {
 			if want := fmt.Sprintf("%s %d", interim, c.reachable); !strings.Contains(text, want) {
 				t.Errorf("%s is missing in\n%s", want, text)
 			}
-			if sized := strings.Contains(text, fmt.Sprintf("size_bytes[%q] %d", "fe01.contoso.com/DeviceUpdateFiles_Int/OCInterim/ENU/cpe.nbt", imageSize)); sized != (c.reachable == 1) {
+			if sized := strings.Contains(text, fmt.Sprintf("size_bytes[%q] %d", "http://fe01.contoso.com/DeviceUpdateFiles_Int/OCInterim/ENU/cpe.nbt", imageSize)); sized != (c.reachable == 1) {
 				t.Errorf("size told: %t\n%s", sized, text)
 			}
 		})
@@ -89,7 +89,7 @@ func TestFirmwareReasonsOutside(t *testing.T) {
 		{"both ask for a logon", asksLogon, asksLogon, ""},
 		{"both anonymous", body(noFiles), file, "firmware_anonymous"},
 		{"files not published", asksLogon, status(403), "firmware_forbidden,publishing_half"},
-		{"files not there", asksLogon, status(404), "interim_image_missing,publishing_half"},
+		{"files not there", asksLogon, status(404), "interim_image_missing"},
 		{"service not published", status(404), asksLogon, "publishing_half"},
 		{"nothing published", status(403), status(403), "firmware_forbidden"},
 		{"files with Basic", asksLogon, status(401, wants, "Basic"), "firmware_logon_wanted"},
@@ -178,7 +178,7 @@ func TestFirmwareOfTheAnswer(t *testing.T) {
 		t.Errorf("%d series, want %d", n, 2*len(want))
 	}
 	text := p.explain(Firmware(), seen)
-	for _, want := range []string{"file CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "HEAD: status 200", "4000 bytes", `ETag "1"`, "of 2009-06-04 06:22:03"} {
+	for _, want := range []string{"file CPE.nbt of 3.5.6907.35 on fe01.contoso.com (offered)", "in " + testBase + "/", "HEAD: status 200", "40000 bytes", `ETag "1"`, "of 2009-06-04 06:22:03"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -156,13 +156,43 @@ func firstAnswer(t *Target, s *facts.UpdateServer) *facts.UpdateAnswer {
 	return s.Plain
 }
 
+// counted lists the servers whose trouble is phones' trouble. Phones do without spare names: a wildcard record or a
+// pool without a web server is no fault while the name that they use is there. Where that has no address, the spare
+// names that answer as the service count, and all of them where none does.
+func counted(t *Target, u *facts.Update) []*facts.UpdateServer {
+	var own, working, spare []*facts.UpdateServer
+	for i := range u.Servers {
+		s := &u.Servers[i]
+		r, _ := updateServerReason(t, s)
+		l, settled := nameView{s.Names}.lookup(s.Host, phone.A)
+		switch {
+		case !s.Spare && (!settled || !l.None()):
+			own = append(own, s)
+		case s.Spare && !(settled && l.None()):
+			spare = append(spare, s)
+			if r == nil || r.Effect == Notes {
+				working = append(working, s)
+			}
+		}
+	}
+	switch {
+	case own != nil:
+		return append(own, working...)
+	case working != nil:
+		return working
+	default:
+		return spare
+	}
+}
+
 func emitUpdate(env *Env, u *facts.Update) {
 	t := env.Target
+	count := counted(t, u)
 	versions, offered := map[[2]string]bool{}, map[string]bool{}
 	var inside, outside baseURLs
 	for i := range u.Servers {
 		s := &u.Servers[i]
-		emitServer(env, s)
+		emitServer(env, s, slices.Contains(count, s))
 		for _, a := range updateAnswers(t, s) {
 			pair := [2]string{versionLabel(a.Response.ServerVersion), versionLabel(a.Response.ServiceVersion)}
 			if len(versions) < maxVersionsListed && !versions[pair] {
@@ -172,7 +202,7 @@ func emitUpdate(env *Env, u *facts.Update) {
 			for _, f := range a.Response.Files {
 				inside.take(f.BaseURLTold, f.BaseURL)
 				outside.take(f.ExternalBaseURLTold, f.ExternalBaseURL)
-				if v := f.Version(); v != "" && len(offered) < maxVersionsListed && !offered[v] {
+				if v := f.Version(); v != "" && f.ForBuild(phone.CX700()) && len(offered) < maxVersionsListed && !offered[v] {
 					offered[v] = true
 					env.Emit(descUpdateOffered, 1, v)
 				}
@@ -196,10 +226,10 @@ func (b *baseURLs) emit(env *Env, which string) {
 	}
 }
 
-func emitServer(env *Env, s *facts.UpdateServer) {
+func emitServer(env *Env, s *facts.UpdateServer, counts bool) {
 	r, _ := updateServerReason(env.Target, s)
-	l, _ := nameView{s.Names}.lookup(s.Host, phone.A)
-	if r != reasonUpdateNamesUnanswered && (!l.None() || !s.Spare) {
+	l, settled := nameView{s.Names}.lookup(s.Host, phone.A)
+	if counts && settled || settled && l.None() && !s.Spare {
 		env.Emit(descUpdateOK, oneIf(r == nil || r.Effect != Degrades), s.Host, updateAddress(env.Target, s))
 	}
 	for _, a := range []*facts.UpdateAnswer{s.Plain, s.Secure} {
@@ -234,11 +264,13 @@ func versionLabel(v string) string { return strings.ToValidUTF8(v[:min(len(v), m
 func judgeUpdate(t *Target, u *facts.Update) []*Failure {
 	found := findings{}
 	resolved := false
+	count := counted(t, u)
 	for i := range u.Servers {
 		s := &u.Servers[i]
-		if r, text := updateServerReason(t, s); r != nil {
+		if r, text := updateServerReason(t, s); r != nil && (slices.Contains(count, s) || r == reasonUpdateUnresolved) {
 			found.add(r, s.Host+": "+text)
 		}
+		judgePosts(t, s, found)
 		if r, text := updateLogonReason(t, s); r != nil {
 			found.add(r, s.Host+": "+text)
 		}
@@ -252,6 +284,9 @@ func judgeUpdate(t *Target, u *facts.Update) []*Failure {
 		found.add(reasonUpdateUnresolved, "no name of the update service has an address")
 	}
 	judgeDifferences(t, u, found)
+	for _, host := range u.LeftOut {
+		found.add(reasonUpdateLeftOut, host)
+	}
 	return found.failures(Update().Reasons)
 }
 
@@ -266,6 +301,9 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 	case l.None():
 		return reasonUpdateUnresolved, "A " + string(l.Outcome)
 	case t.Network == site.External && s.Secure != nil:
+		if text := refusedCertificate(t, s.Host, s.Secure.Served, s.Secure.At); text != "" {
+			return reasonUpdateCertificate, fmt.Sprintf("at %s: %s", s.Secure.Address, text)
+		}
 		return outsideReason(s.Secure), updateText(s.Secure)
 	case s.Plain == nil:
 		return reasonUpdateSilent, "no time was left to ask"
@@ -335,7 +373,7 @@ func updateLogonReason(t *Target, s *facts.UpdateServer) (r *Reason, seen string
 		return r, l.Detail
 	}
 	for i := range l.Answers {
-		if r := updateAnswerReason(&l.Answers[i]); r != nil {
+		if r := updateAnswerReason(&l.Answers[i]); r != nil && l.Answers[i].Firmware == "" {
 			return r, "logged on with " + t.Update.Credential.Name + ": " + updateText(&l.Answers[i])
 		}
 	}
@@ -381,6 +419,26 @@ func judgeResponse(t *Target, host string, a *facts.UpdateAnswer, found findings
 	}
 }
 
+// judgePosts says where the answer to a POST is of no use, although the one to a GET is. The template is not verified,
+// so that this is no fault of the server's.
+func judgePosts(t *Target, s *facts.UpdateServer, found findings) {
+	posts := slices.Clone(s.Posts)
+	if s.Logon != nil {
+		posts = append(posts, s.Logon.Answers...)
+	}
+	for i := range posts {
+		p := &posts[i]
+		r := updateAnswerReason(p)
+		switch {
+		case p.Firmware == "" || r == nil:
+		case p.Problem == facts.WebBadRequest:
+			found.add(reasonUpdateTemplate, p.Detail)
+		default:
+			found.add(reasonUpdatePostRefused, fmt.Sprintf("%s, as firmware %s: %s", s.Host, p.Firmware, updateText(p)))
+		}
+	}
+}
+
 func judgeBaseURLs(t *Target, host string, f phone.UpdateFile, found findings) {
 	switch {
 	case t.Network != site.Internal:
@@ -403,6 +461,9 @@ func judgeLadder(host string, fw phone.Firmware, files []phone.UpdateFile, found
 	highest := ""
 	for _, f := range files {
 		v := f.Version()
+		if !f.ForBuild(phone.CX700()) {
+			continue
+		}
 		if v != "" && fw.Takes(v) && phone.CompareVersions(v, fw.Version) > 0 {
 			return
 		}
@@ -443,17 +504,51 @@ func (d differences) compare(host, asker string, answers []facts.UpdateAnswer) {
 		switch {
 		case !again:
 			d.first[request] = serverSays{host, a.Response}
-		case timeless(before.response) != timeless(a.Response):
-			d.found.add(reasonFrontEndsDiffer, before.host+": "+responseText(before.response)+"; "+host+": "+responseText(a.Response))
+		case slices.Equal(comparable("", before.response), comparable("", a.Response)): // they may all name one of them
+		default:
+			if one, other := firstDifference(comparable(before.host, before.response), comparable(host, a.Response)); one != other {
+				d.found.add(reasonFrontEndsDiffer, fmt.Sprintf("%s: %.200s; %s: %.200s", before.host, one, host, other))
+			}
 		}
 	}
 }
 
-// timeless is a response without its time, for comparing.
-func timeless(r *phone.UpdateResponse) string {
-	plain := *r
-	plain.CurrentTime = time.Time{}
-	return fmt.Sprintf("%+v", plain)
+// comparable is what a response says, line by line, without what may differ: the time, the order of the files, and
+// the server's own name in the URLs.
+func comparable(host string, r *phone.UpdateResponse) []string {
+	var files []string
+	for _, f := range r.Files {
+		files = append(files, fmt.Sprintf("offers %q, BaseURL %q, ExternalBaseURL %q", f.Names(), shown(itself(f.BaseURL, host)), shown(itself(f.ExternalBaseURL, host))))
+	}
+	slices.Sort(files)
+	return append([]string{
+		fmt.Sprintf("server %q, service %q, files offered: %d", versionLabel(r.ServerVersion), versionLabel(r.ServiceVersion), len(r.Files)),
+	}, files...)
+}
+
+func itself(address, host string) string {
+	u, err := url.Parse(address)
+	if err != nil || host == "" || !strings.EqualFold(u.Hostname(), host) {
+		return address
+	}
+	u.Host = "<itself>"
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+func firstDifference(a, b []string) (one, other string) {
+	for i := range max(len(a), len(b)) {
+		one, other = "nothing more", "nothing more"
+		if i < len(a) {
+			one = a[i]
+		}
+		if i < len(b) {
+			other = b[i]
+		}
+		if one != other {
+			return one, other
+		}
+	}
+	return "", ""
 }
 
 // updateText says in a few words what the service answered.
@@ -490,9 +585,18 @@ func webText(a facts.WebAnswer) string {
 	case a.Status == http.StatusUnauthorized:
 		text += ", offers " + strings.Join(a.Schemes, ", ")
 	case a.Location != "":
-		text += ", leads to " + a.Location
+		text += ", leads to " + shownLocation(a.Location)
 	case a.Detail != "":
 		text += ": " + a.Detail
 	}
 	return text
+}
+
+// shownLocation is where a redirect leads, without what may be secret in it: a password, and what is asked for.
+func shownLocation(location string) string {
+	where, query, asks := strings.Cut(withoutPassword(location), "?")
+	if asks && query != "" {
+		where += "?..."
+	}
+	return where
 }

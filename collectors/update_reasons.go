@@ -66,6 +66,9 @@ var (
 	reasonUpdateHTTPSOnly = noUpdate("update_https_only",
 		"the update service answers on 443, but port 80 gives nothing or leads there; OCS 2007 R2 phones were recorded on port 80",
 		"give IIS' site a binding for http on port 80, and take Require SSL and redirects off /RequestHandler")
+	reasonUpdateCertificate = noUpdate("update_certificate",
+		"phones refuse the certificate of the reverse proxy, whatever roots they hold: its name, its dates, or how it is signed",
+		"give the listener of the TMG or ISA rule a certificate with the name in ExternalBaseURL, from a CA that phones trust")
 	reasonBaseURLBlank = noUpdate("base_url_blank",
 		"an update is offered without BaseURL: phones inside do not know where to fetch it",
 		"set InternalUpdatesDownloadURL and InternalUpdatesStoreURL"+mendWMI)
@@ -99,8 +102,19 @@ var reasonUpdateNotUnderstood = noting("update_not_understood",
 	"nothing by itself: the whole form of the answer is not known, and this look may be too narrow",
 	"open the address in a browser, and report the answer to the exporter's developers; where the elements are really missing, fill them in"+mendWMI)
 
+var reasonUpdatePostRefused = noting("update_post_refused",
+	"the update service answers a GET, but the exporter's POST as a phone comes to nothing: what phones are offered is not seen",
+	"nothing by itself: the template of the request is not verified", "see what was seen; correct update.post.template, or take post out of the site file")
+
+var reasonUpdateLeftOut = noting("update_left_out",
+	"a name of the update service leads to more addresses than are asked", "nothing",
+	"take addresses out of DNS that serve no phones, such as those of retired front ends")
+
 // The ways in which only our own look is stopped.
 var (
+	reasonUpdateTemplate = blinding("update_template_unusable",
+		"the exporter cannot make its POST: the template is gone or cannot be read, so that it is not seen what phones are offered",
+		"see what was seen; correct update.post.template in the site file")
 	reasonUpdateNamesUnanswered = blinding("update_names_unanswered",
 		"no resolver answers a name of the update service, so it is not known whether it is there",
 		"see what the dns collector says of the resolvers")
@@ -120,6 +134,7 @@ var updateProblems = map[facts.WebProblem]*Reason{
 	facts.WebUntrusted:   reasonUpdateTLSFailed,
 	facts.WebMalformed:   reasonUpdateMalformed,
 	facts.WebNoLogon:     reasonUpdateLogonFailed,
+	facts.WebBadRequest:  reasonUpdateMalformed,
 }
 
 var updateStatuses = statusReasons{
@@ -138,9 +153,10 @@ func updateReasons() []*Reason {
 	out := []*Reason{
 		reasonUpdateUnresolved, reasonUpdateUnreachable, reasonUpdateSilent, reasonUpdateMalformed, reasonUpdateTLSFailed,
 		reasonUpdateNotFound, reasonUpdateForbidden, reasonUpdateServerError, reasonUpdateRedirect, reasonUpdateStatus,
-		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly,
+		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly, reasonUpdateCertificate,
 		reasonBaseURLBlank, reasonExternalBaseURLBlank, reasonUpdateAnonymous, reasonFrontEndsDiffer,
-		reasonUpdateClockOff, reasonLadderUnreachable, reasonUpdateNotUnderstood, reasonUpdateNamesUnanswered,
+		reasonUpdateClockOff, reasonLadderUnreachable, reasonUpdateNotUnderstood, reasonUpdatePostRefused, reasonUpdateLeftOut,
+		reasonUpdateTemplate, reasonUpdateNamesUnanswered,
 	}
 	return append(out, webLogonReasons()...)
 }

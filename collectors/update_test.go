@@ -372,7 +372,7 @@ func twoMembers(t *testing.T, first, second http.HandlerFunc) *pages {
 func TestEveryMemberIsAsked(t *testing.T) {
 	good := store(body(noFiles), file)
 	short := func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "", fixedTime, strings.NewReader("short"))
+		http.ServeContent(w, r, "", fixedTime, strings.NewReader(strings.Repeat("x", imageSize-1)))
 	}
 	for _, c := range []struct {
 		name                       string
@@ -617,6 +617,127 @@ func TestUpdateTargets(t *testing.T) {
 	}
 }
 
+// TestSpareNamesTroubleNobody: a wildcard record and a pool without a web server are no faults while the name of the
+// DHCP domain is there; without it they are all there is.
+func TestSpareNamesTroubleNobody(t *testing.T) {
+	names := func(host string, o facts.Outcome) *facts.Names {
+		l := facts.Lookup{Name: host, Type: phone.A, Outcome: o}
+		if o == facts.Answered {
+			l.Addresses = []netip.Addr{netip.MustParseAddr("192.0.2.7")}
+		}
+		return &facts.Names{Walks: []facts.Walk{{Lookups: []facts.Lookup{l}}}}
+	}
+	server := func(host string, spare bool, o facts.Outcome, status int) facts.UpdateServer {
+		s := facts.UpdateServer{Host: host, Spare: spare, Names: names(host, o)}
+		if o == facts.Answered {
+			s.Address = netip.MustParseAddr("192.0.2.7")
+			s.Plain = &facts.UpdateAnswer{WebAnswer: facts.WebAnswer{Status: status}}
+			if status == 200 {
+				s.Plain.Response = &phone.UpdateResponse{}
+			}
+		}
+		return s
+	}
+	for _, c := range []struct {
+		name    string
+		servers []facts.UpdateServer
+		want    string
+		series  int
+	}{
+		{"a wildcard beside the good name", []facts.UpdateServer{server("own", false, facts.Answered, 200), server("spare", true, facts.Answered, 404)}, "", 1},
+		{"a second good name", []facts.UpdateServer{server("own", false, facts.Answered, 200), server("spare", true, facts.Answered, 200)}, "", 2},
+		{"the name is bad", []facts.UpdateServer{server("own", false, facts.Answered, 500), server("spare", true, facts.Answered, 200)}, "update_server_error", 2},
+		{"the name is gone, a spare one works", []facts.UpdateServer{server("own", false, facts.NXDomain, 0), server("spare", true, facts.Answered, 200),
+			server("other", true, facts.Answered, 404)}, "update_unresolved", 2},
+		{"only spare names, none works", []facts.UpdateServer{server("spare", true, facts.Answered, 404)}, "update_not_found", 1},
+		{"a name unanswered", []facts.UpdateServer{server("own", false, facts.Timeout, 0), server("spare", true, facts.Answered, 404)}, "update_names_unanswered", 0},
+	} {
+		u := &facts.Update{Servers: c.servers}
+		target := &Target{Network: site.Internal}
+		var got []string
+		for _, f := range judgeUpdate(target, u) {
+			got = append(got, f.Reason.Name)
+		}
+		env := &Env{Target: target}
+		emitUpdate(env, u)
+		if text := strings.Join(got, ","); text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
+		}
+		if n := strings.Count(strings.Join(samples(env), "\n"), "cx700_update_ok"); n != c.series {
+			t.Errorf("%s: %d series, want %d: %v", c.name, n, c.series, samples(env))
+		}
+	}
+}
+
+// TestPostTrouble: what comes of a POST is told, and a template that is gone is our own fault.
+func TestPostTrouble(t *testing.T) {
+	template := filepath.Join(t.TempDir(), "ask.xml")
+	if err := os.WriteFile(template, []byte("<m/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{template: "update_post_refused", template + ".gone": "update_template_unusable"} {
+		p := newPages(t, site.Internal, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				http.Error(w, "no", http.StatusInternalServerError)
+				return
+			}
+			fmt.Fprint(w, noFiles)
+		}, nil)
+		p.target.Update.Post.Template = file
+		if reasons, _, _ := p.probe(t, Update()); strings.Join(reasons, ",") != want {
+			t.Errorf("%v, want %s", reasons, want)
+		}
+	}
+}
+
+// TestWhatMayDiffer: the order of the files and a server's own name in the URLs are no difference.
+func TestWhatMayDiffer(t *testing.T) {
+	file := func(host, version string) phone.UpdateFile {
+		return phone.UpdateFile{BaseURL: "http://" + host + phone.FilesPath + phone.CX700().StorePath(version)}
+	}
+	says := func(files ...phone.UpdateFile) *phone.UpdateResponse { return &phone.UpdateResponse{Files: files} }
+	for _, c := range []struct {
+		name   string
+		second *phone.UpdateResponse
+		want   string
+	}{
+		{"the same", says(file("fe1", "1.0.522.101"), file("fe1", "3.5.6907.35")), ""},
+		{"another order", says(file("fe1", "3.5.6907.35"), file("fe1", "1.0.522.101")), ""},
+		{"its own name", says(file("fe2", "1.0.522.101"), file("fe2", "3.5.6907.35")), ""},
+		{"another version", says(file("fe2", "1.0.522.103"), file("fe2", "3.5.6907.35")), "1.0.522.103"},
+		{"one file less", says(file("fe2", "3.5.6907.35")), "files offered: 1"},
+		{"a third one's name", says(file("fe3", "1.0.522.101"), file("fe3", "3.5.6907.35")), "fe3"},
+	} {
+		d := differences{first: map[string]serverSays{}, found: findings{}}
+		d.compare("fe1", "everybody", []facts.UpdateAnswer{{Response: says(file("fe1", "1.0.522.101"), file("fe1", "3.5.6907.35"))}})
+		d.compare("fe2", "everybody", []facts.UpdateAnswer{{Response: c.second}})
+		got := strings.Join(d.found[reasonFrontEndsDiffer], "")
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	account := func(version string) facts.UpdateServer {
+		return facts.UpdateServer{Host: "fe" + version, Logon: &facts.UpdateLogon{Answers: []facts.UpdateAnswer{{Response: &phone.UpdateResponse{ServerVersion: version}}}}}
+	}
+	found := findings{}
+	judgeDifferences(&Target{}, &facts.Update{Servers: []facts.UpdateServer{account("1"), account("2")}}, found)
+	if found[reasonFrontEndsDiffer] == nil {
+		t.Error("what our account is told is not compared")
+	}
+}
+
+func TestShownLocation(t *testing.T) {
+	for location, want := range map[string]string{
+		"https://bob:hunter2@proxy.example/login?tok=SECRET": "https://***@proxy.example/login?...",
+		"/RequestHandler/ucdevice.upx":                       "/RequestHandler/ucdevice.upx",
+		"https://a.example/?":                                "https://a.example/",
+	} {
+		if got := shownLocation(location); got != want {
+			t.Errorf("%s: %s", want, got)
+		}
+	}
+}
+
 // TestLadder holds which offers a firmware is said to be unable to take.
 func TestLadder(t *testing.T) {
 	old := phone.KnownFirmware()[0]
@@ -633,6 +754,8 @@ func TestLadder(t *testing.T) {
 		"both":            {[]phone.UpdateFile{file("3.5.6907.35"), file("1.0.522.101")}, false},
 		"its own too":     {[]phone.UpdateFile{file("3.5.6907.35"), file("1.0.199.123")}, true},
 		"without version": {[]phone.UpdateFile{{BaseURL: "http://a/"}}, false},
+		"for another phone": {[]phone.UpdateFile{{BaseURL: "http://fe01.contoso.com" + phone.FilesPath +
+			phone.Build{Vendor: "LG-Nortel", Model: "IP8540", Revision: "A", Locale: "ENU"}.StorePath("3.5.6907.35")}}, false},
 	} {
 		found := findings{}
 		judgeLadder("fe01", old, c.files, found)

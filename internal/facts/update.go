@@ -12,6 +12,8 @@ type Update struct {
 	// Names is the walk by which the servers were found; nil where the site file names them.
 	Names   *Names
 	Servers []UpdateServer
+	// LeftOut lists the names that lead to more addresses than are asked.
+	LeftOut []string
 }
 
 // UpdateServer is one server: an address behind a name. A name of several addresses gives several.
@@ -72,8 +74,8 @@ type Firmware struct {
 	LeftOut int
 	// Foreign are base URLs and names of the answer that we do not follow, with the reason.
 	Foreign []string
-	// Logon is what came of our own logon; nil when there was none to make.
-	Logon *Logon
+	// Logons are what came of our own logons, one for each address that wanted one.
+	Logons []Logon
 }
 
 // FirmwareFile is one file on one server: an address behind the host of its URL.
@@ -109,6 +111,8 @@ type FileAnswer struct {
 	ContentType  string
 	LastModified time.Time
 	ETag         string
+	// At is when the answer came.
+	At time.Time
 }
 
 // Downloads are the images that were read as a whole.

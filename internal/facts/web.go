@@ -25,6 +25,8 @@ const (
 	WebNoLogon WebProblem = "no_logon"
 	// WebOwnLimit: the time was too short for the rate to which we hold ourselves.
 	WebOwnLimit WebProblem = "own_limit"
+	// WebBadRequest: we could not make the request.
+	WebBadRequest WebProblem = "bad_request"
 	// WebMalformed: what answers speaks no HTTP, or closes the connection.
 	WebMalformed WebProblem = "malformed"
 )

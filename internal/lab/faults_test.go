@@ -153,7 +153,7 @@ func effects() map[string]map[string]string {
 		"update_anonymous_outside":  {"update outside": "200 text/xml: " + offered(offeredVersion), "image outside": "200, 65536 of 65536 bytes"},
 		"update_403_outside":        {"update outside": "403", "image outside": "403"},
 		"update_404_outside":        {"update outside": "404", "image outside": "404"},
-		"update_half_published":     {"image outside": "404"},
+		"update_half_published":     {"image outside": "403"},
 		"firmware_missing":          frontEndsSay("image ", "404"),
 		"firmware_cut":              frontEndsSay("image ", "200, 21845 of 21845 bytes"),
 		"firmware_cut_wrong_length": frontEndsSay("image ", "200, 21845 of 65536 bytes"),

@@ -49,7 +49,7 @@ func firmwareFaults() []fault {
 			imageCutOff, "firmware_cut_off"),
 		firmware("firmware_slow", "the image comes at 16 KiB a second", "firmware_download", imageSlow, "firmware_slow"),
 		{Fault{Name: "update_half_published", Network: "external", Collector: "firmware",
-			Reasons: []string{"publishing_half", "interim_image_missing"}, Also: map[string][]string{"firmware_download": {"no_image"}},
+			Reasons: []string{"firmware_forbidden", "publishing_half"}, Also: map[string][]string{"firmware_download": {"no_image"}},
 			Text: "the reverse proxy knows the request handler and not the files"},
 			onProxy(func(s *updateState) { s.filesUnpublished = true })},
 	}

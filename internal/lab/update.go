@@ -77,9 +77,9 @@ func (s updateState) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Server", "Microsoft-IIS/6.0")
 	switch {
-	case s.access == unpublished, s.filesUnpublished && !handler:
+	case s.access == unpublished:
 		http.NotFound(w, r)
-	case s.access == forbids:
+	case s.access == forbids, s.filesUnpublished && !handler:
 		http.Error(w, "forbidden", http.StatusForbidden)
 	case s.access == wantsNTLM:
 		w.Header().Set("WWW-Authenticate", "NTLM")

@@ -67,7 +67,7 @@ func (d Domains) UpdateHosts() []string {
 	return out
 }
 
-var storeForm = regexp.MustCompile(`(?i)/UCPhone/[^/]+/[^/]+/[^/]+/[^/]+/(\d{1,5}(?:\.\d{1,5}){1,3})/CPE/?$`)
+var storeForm = regexp.MustCompile(`(?i)/UCPhone/([^/]+)/([^/]+)/[^/]+/[^/]+/(\d{1,5}(?:\.\d{1,5}){1,3})/CPE/?$`)
 
 // OfferedVersion reads the version out of a BaseURL, empty where it holds none. It is the only place known
 // to hold one: the element that does is unknown (CONTRACT section 1.5).
@@ -76,7 +76,13 @@ func OfferedVersion(baseURL string) string {
 	if m == nil {
 		return ""
 	}
-	return m[1]
+	return m[3]
+}
+
+// offeredTo tells whether a base URL leads to the store of a build, as far as it tells.
+func (b Build) offeredTo(baseURL string) bool {
+	m := storeForm.FindStringSubmatch(baseURL)
+	return m == nil || strings.EqualFold(m[1], b.Vendor) && strings.EqualFold(m[2], b.Model)
 }
 
 // CompareVersions orders versions such as 3.5.6907.35 by their numbers; parts that are not there count as

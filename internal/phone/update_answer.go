@@ -37,6 +37,12 @@ func (f UpdateFile) Version() string {
 	return OfferedVersion(f.ExternalBaseURL)
 }
 
+// ForBuild tells whether the update is for a build, as far as its base URLs tell: an answer to somebody who does not
+// say what phone it is may list updates of others.
+func (f UpdateFile) ForBuild(b Build) bool {
+	return b.offeredTo(f.BaseURL) && b.offeredTo(f.ExternalBaseURL)
+}
+
 // Names lists the names of the files, as the guide has them where the answer gives none.
 func (f UpdateFile) Names() []string {
 	var out []string

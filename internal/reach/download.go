@@ -24,8 +24,9 @@ const (
 	downloadBuffer = 256 << 10
 	// maxImage bounds how much of an image is read; they have some 15 MiB.
 	maxImage = 256 << 20
-	// stallTimeout is how long no byte may come.
+	// stallTimeout is how long fewer than stallBytes may come: others wait for their turn meanwhile.
 	stallTimeout = 30 * time.Second
+	stallBytes   = 16 << 10
 	// progressEvery is how often the log is told how far a download is.
 	progressEvery = 10 * time.Second
 	// downloadsKept is how many outcomes are remembered for other targets with the same server.
@@ -41,12 +42,22 @@ type Downloads struct {
 	every    time.Duration
 
 	mu   sync.Mutex
-	held map[string]facts.Download
+	held map[string]heldDownload
+
+	// stall is how long fewer than stallBytes may come, and most how much of an image is read.
+	stall time.Duration
+	most  int64
+}
+
+// heldDownload is an outcome, and for whom it was read.
+type heldDownload struct {
+	facts.Download
+	owner string
 }
 
 // NewDownloads returns a Downloads whose credentials the guard watches over; progress goes to the log.
 func NewDownloads(g *Guard, log *slog.Logger) *Downloads {
-	d := &Downloads{guard: g, turn: make(chan struct{}, 1), held: map[string]facts.Download{}}
+	d := &Downloads{guard: g, turn: make(chan struct{}, 1), held: map[string]heldDownload{}, stall: stallTimeout, most: maxImage}
 	d.TellProgress(progressEvery, func(d *facts.Download) {
 		log.Info("firmware download", "url", d.URL, "bytes", d.Read, "of", d.Size, "for", time.Since(d.At).Round(time.Second))
 	})
@@ -74,6 +85,8 @@ type DownloadAccess struct {
 	site.Update
 	// BytesPerSecond is how fast at most.
 	BytesPerSecond int
+	// Owner is who reads: what it read itself is never as good as a download, which its own confirmation needs.
+	Owner string
 	// Fresh is for how long what another target read is as good as a download of our own; zero reads anew.
 	Fresh time.Duration
 }
@@ -83,30 +96,33 @@ type DownloadAccess struct {
 func (d *Downloads) Read(ctx context.Context, a DownloadAccess, f facts.FirmwareFile) facts.Download {
 	header := f.Answer()
 	key := fmt.Sprint(a.Way.ConnectTo, f.URL, header.Address, f.LoggedOn != nil)
-	if held, ok := d.kept(key, a.Fresh); ok {
+	if held, ok := d.kept(key, a); ok {
 		return held
 	}
 	out := facts.Download{URL: f.URL, Kind: f.Kind, At: time.Now(), Announced: header.Size}
 	out.Size = -1
+	if f.LoggedOn != nil {
+		out.Announced = -1 // what came of that logon may be an hour old
+	}
 	if f.LoggedOn == nil {
 		d.anonymous(ctx, a, &out, header.Address)
 	} else {
 		d.loggedOn(ctx, a, &out, f.Host, header.Address)
 	}
 	out.Took = time.Since(out.At)
-	d.keep(key, out)
+	d.keep(key, heldDownload{out, a.Owner})
 	return out
 }
 
-func (d *Downloads) kept(key string, fresh time.Duration) (facts.Download, bool) {
+func (d *Downloads) kept(key string, a DownloadAccess) (facts.Download, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held, ok := d.held[key]
-	return held, ok && time.Since(held.At) < fresh
+	return held.Download, ok && held.owner != a.Owner && time.Since(held.At) < a.Fresh
 }
 
 // keep remembers an outcome, in the stead of the oldest where there are many.
-func (d *Downloads) keep(key string, out facts.Download) {
+func (d *Downloads) keep(key string, out heldDownload) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.held[key] = out
@@ -165,10 +181,10 @@ func (d *Downloads) loggedOn(ctx context.Context, a DownloadAccess, out *facts.D
 func (d *Downloads) stream(ctx context.Context, giveUp func(), a DownloadAccess, by http.RoundTripper,
 	request *http.Request, address netip.AddrPort, out *facts.Download,
 ) facts.WebAnswer {
-	stalled := time.AfterFunc(stallTimeout, giveUp)
+	stalled := time.AfterFunc(d.stall, giveUp)
 	defer stalled.Stop()
 	var waited time.Duration
-	foreseen := false
+	foreseen, came := false, 0
 	answer := exchange(by, request, address, func(response *http.Response, _ *facts.WebAnswer) error {
 		out.Method = http.MethodGet
 		describe(response, &out.FileAnswer)
@@ -178,8 +194,11 @@ func (d *Downloads) stream(ctx context.Context, giveUp func(), a DownloadAccess,
 		limit := rate.NewLimiter(rate.Limit(a.BytesPerSecond), downloadBuffer)
 		limit.AllowN(time.Now(), downloadBuffer) // no bytes are saved up to begin with
 		return d.discard(response.Body, out, func(n int) error {
-			stalled.Stop() // the pauses that the rate asks for are ours
-			defer stalled.Reset(stallTimeout)
+			if came += n; came >= stallBytes {
+				came = 0
+				stalled.Stop() // the pauses that the rate asks for are ours
+				defer stalled.Reset(d.stall)
+			}
 			began := time.Now()
 			defer func() { waited += time.Since(began) }()
 			if err := limit.WaitN(ctx, n); err != nil {
@@ -212,8 +231,8 @@ func (d *Downloads) discard(body io.Reader, out *facts.Download, pace func(n int
 		switch {
 		case err != nil && !ended:
 			return err
-		case out.Read > maxImage:
-			return fmt.Errorf("more than %d MiB: no image is that large", maxImage>>20)
+		case out.Read > d.most:
+			return fmt.Errorf("more than %d bytes: no image is that large", d.most)
 		}
 		if err := pace(n); err != nil {
 			return err

@@ -101,7 +101,7 @@ func otherRoot(t *testing.T) string {
 
 func TestExchangeOfNoURL(t *testing.T) {
 	got := Way{}.AskExchange(t.Context(), "https://%zz/")
-	if len(got.Answers) != 1 || got.Answers[0].Problem != facts.WebMalformed {
+	if len(got.Answers) != 1 || got.Answers[0].Problem != facts.WebBadRequest {
 		t.Errorf("got %+v", got)
 	}
 }

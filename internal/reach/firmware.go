@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 )
@@ -48,7 +49,8 @@ func (w Way) fileServer(ctx context.Context, host string) fileServer {
 		return fileServer{addresses: []netip.Addr{a}}
 	}
 	names := w.Resolve(ctx, host)
-	return fileServer{names, Addresses(names)}
+	// No answer may aim us at this machine or at what is local to a link, by a name that somebody set up for it.
+	return fileServer{names, slices.DeleteFunc(slices.Clone(Addresses(names)), func(a netip.Addr) bool { return !a.IsGlobalUnicast() })}
 }
 
 // AskFiles asks for the headers of files side by side, each at every address of its server. The name of each
@@ -120,6 +122,7 @@ func readHeader(by http.RoundTripper, request *http.Request, address netip.AddrP
 		describe(response, &out)
 		return nil
 	})
+	out.At = time.Now()
 	return out
 }
 

@@ -61,7 +61,8 @@ func (u *Updates) Close() { u.rounds.close() }
 func (u *Updates) Read(ctx context.Context, a UpdateAccess, hosts []UpdateHost, due time.Time, budget time.Duration) (*facts.Update, error) {
 	key := fmt.Sprint(a.key(), hosts)
 	return u.rounds.get(ctx, key, due, budget, func(ctx context.Context) *facts.Update {
-		out := &facts.Update{Servers: a.servers(ctx, hosts)}
+		out := &facts.Update{}
+		out.Servers, out.LeftOut = a.servers(ctx, hosts)
 		Parallel(len(out.Servers), func(i int) { u.ask(ctx, a, &out.Servers[i]) })
 		return out
 	})
@@ -69,21 +70,23 @@ func (u *Updates) Read(ctx context.Context, a UpdateAccess, hosts []UpdateHost, 
 
 // servers has one for each address behind each name, and one for a name without any: a pool that DNS
 // balances has a member at each address, and a phone may meet any of them.
-func (a UpdateAccess) servers(ctx context.Context, hosts []UpdateHost) []facts.UpdateServer {
+func (a UpdateAccess) servers(ctx context.Context, hosts []UpdateHost) (out []facts.UpdateServer, leftOut []string) {
 	names := make([]*facts.Names, len(hosts))
 	Parallel(len(hosts), func(i int) { names[i] = a.Way.Resolve(ctx, hosts[i].Name) })
-	var out []facts.UpdateServer
 	for i, h := range hosts {
 		s := facts.UpdateServer{Host: h.Name, Spare: h.Spare, Names: names[i]}
 		addresses := Addresses(names[i])
 		if len(addresses) == 0 {
 			out = append(out, s)
 		}
+		if n := len(addresses); n > maxWebAddresses {
+			leftOut = append(leftOut, fmt.Sprintf("%s leads to %d addresses; %d are not asked", h.Name, n, n-maxWebAddresses))
+		}
 		for _, s.Address = range addresses[:min(len(addresses), maxWebAddresses)] {
 			out = append(out, s)
 		}
 	}
-	return out
+	return out, leftOut
 }
 
 // key tells accesses apart; credentials by what they are, not where they lie.

@@ -100,6 +100,31 @@ func TestUpdateLogon(t *testing.T) {
 	}
 }
 
+// TestPostByLogon asks for each firmware by POST once it is logged on.
+func TestPostByLogon(t *testing.T) {
+	var bodies []string
+	p := newPublishing(t, func(w http.ResponseWriter, r *http.Request) {
+		content, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		bodies = append(bodies, r.Method+" "+string(content))
+		fmt.Fprint(w, bareAnswer)
+	})
+	p.access.Post.Template = filepath.Join(t.TempDir(), "ask.xml")
+	if err := os.WriteFile(p.access.Post.Template, []byte("<f>{firmware}</f>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.access.Firmware = []string{"1.0.199.123", "3.5.6907.35"}
+	s := p.read(t)
+	if s.Logon == nil || s.Logon.Problem != "" || len(s.Logon.Answers) != 3 || s.Logon.Answers[2].Firmware != "3.5.6907.35" {
+		t.Fatalf("logged on: %+v", s.Logon)
+	}
+	if diff := cmp.Diff([]string{"GET ", "POST <f>1.0.199.123</f>", "POST <f>3.5.6907.35</f>"}, bodies); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 // TestUpdatesShareARound lets two probes of one round ask once.
 func TestUpdatesShareARound(t *testing.T) {
 	p := newPublishing(t, answered(bareAnswer))
@@ -211,7 +236,7 @@ func TestFilesByLogon(t *testing.T) {
 	}
 	d := NewDownloads(p.guard, slog.New(slog.DiscardHandler))
 	got := d.Read(t.Context(), DownloadAccess{Way: p.access.Way, Update: p.access.Update, BytesPerSecond: 1 << 30}, file)
-	if !got.Complete() || got.Read != int64(len(content)) || got.Announced != got.Size {
+	if !got.Complete() || got.Read != int64(len(content)) || got.Announced != -1 {
 		t.Errorf("image: %+v", got)
 	}
 	p.credential.AllowedHosts = []string{"dc01.contoso.com"}
@@ -285,10 +310,40 @@ func TestDownloadIsPaced(t *testing.T) {
 	if !got.Complete() || got.Took < 200*time.Millisecond || got.BytesPerSecond() > rate {
 		t.Errorf("%d bytes in %s, %.0f a second", got.Read, got.Took, got.BytesPerSecond())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if got := d.Read(ctx, plainDownload(t, server, 1<<10), plainFile()); got.Problem != facts.WebOwnLimit || got.Read == 0 {
 		t.Errorf("without the time for it: %+v", got)
+	}
+}
+
+// TestDownloadIsGivenUp: a server that drips keeps nobody's turn, and one that never ends is left.
+func TestDownloadIsGivenUp(t *testing.T) {
+	drips := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if _, err := io.WriteString(w, "x"); err != nil || http.NewResponseController(w).Flush() != nil {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	defer drips.Close()
+	d := NewDownloads(nil, slog.New(slog.DiscardHandler))
+	d.stall = 200 * time.Millisecond
+	if got := d.Read(t.Context(), plainDownload(t, drips, 1<<30), plainFile()); got.Problem == "" || got.Read == 0 || got.Took > 5*time.Second {
+		t.Errorf("dripping: %+v", got)
+	}
+	large := httptest.NewServer(answered(strings.Repeat("x", 1<<20)))
+	defer large.Close()
+	d.stall, d.most = time.Minute, 1<<19
+	if got := d.Read(t.Context(), plainDownload(t, large, 1<<30), plainFile()); got.Problem == "" || got.Complete() {
+		t.Errorf("larger than an image: %+v", got)
 	}
 }
 
@@ -328,16 +383,20 @@ func TestDownloadsForget(t *testing.T) {
 	d := NewDownloads(nil, nil)
 	now := time.Now()
 	for i := range 2 * downloadsKept {
-		d.keep(fmt.Sprint(i), facts.Download{At: now.Add(time.Duration(i))})
+		d.keep(fmt.Sprint(i), heldDownload{facts.Download{At: now.Add(time.Duration(i))}, "one"})
 	}
-	if _, ok := d.kept("0", time.Hour); ok || len(d.held) != downloadsKept {
+	if _, ok := d.kept("0", DownloadAccess{Owner: "other", Fresh: time.Hour}); ok || len(d.held) != downloadsKept {
 		t.Errorf("held %d, the oldest among them: %t", len(d.held), ok)
 	}
-	if _, ok := d.kept(fmt.Sprint(2*downloadsKept-1), time.Hour); !ok {
+	newest := fmt.Sprint(2*downloadsKept - 1)
+	if _, ok := d.kept(newest, DownloadAccess{Owner: "other", Fresh: time.Hour}); !ok {
 		t.Error("the newest is gone")
 	}
-	if _, ok := d.kept(fmt.Sprint(2*downloadsKept-1), 0); ok {
+	if _, ok := d.kept(newest, DownloadAccess{Owner: "other"}); ok {
 		t.Error("an old one is taken where none may be")
+	}
+	if _, ok := d.kept(newest, DownloadAccess{Owner: "one", Fresh: time.Hour}); ok {
+		t.Error("a download is confirmed by itself")
 	}
 }
 

@@ -26,8 +26,9 @@ const (
 	httpsPort = 443
 	// webTimeout is for one address: to connect, and to answer one request.
 	webTimeout = 4 * time.Second
-	// maxWebAddresses bounds how many addresses of a web server are tried.
-	maxWebAddresses = 4
+	// maxWebAddresses bounds how many addresses of a web server are asked, maxTried how many one after the other.
+	maxWebAddresses = 8
+	maxTried        = 4
 	// maxHeader bounds what is read of an answer's header.
 	maxHeader = 64 << 10
 	// maxSchemes bounds how many offers of a logon are kept.
@@ -95,7 +96,7 @@ func (e *handshakeError) Unwrap() error { return e.error }
 // said; nil where there is none to ask.
 func firstToAnswer[T any](ctx context.Context, addresses []netip.Addr, port uint16, ask func(netip.AddrPort) (T, facts.WebProblem)) *T {
 	var out *T
-	for _, address := range addresses[:min(len(addresses), maxWebAddresses)] {
+	for _, address := range addresses[:min(len(addresses), maxTried)] {
 		answer, problem := ask(netip.AddrPortFrom(address, port))
 		if out = &answer; problem == "" || ctx.Err() != nil {
 			break
@@ -107,7 +108,7 @@ func firstToAnswer[T any](ctx context.Context, addresses []netip.Addr, port uint
 // badRequest is the answer to a request that could not be made.
 func badRequest(address netip.AddrPort, err error) facts.WebAnswer {
 	return facts.WebAnswer{
-		Address: address, Problem: facts.WebMalformed, Failure: phone.InvalidURL, Detail: printable(err.Error()),
+		Address: address, Problem: facts.WebBadRequest, Failure: phone.InvalidURL, Detail: printable(err.Error()),
 	}
 }
 

@@ -1,0 +1,26 @@
+package collectors
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// refusedCertificate says why firmwares in use refuse a server's certificates, whatever roots they hold; empty where
+// none is known to.
+func refusedCertificate(t *Target, host string, served []*x509.Certificate, at time.Time) string {
+	if len(served) == 0 {
+		return ""
+	}
+	var texts []string
+	for _, fw := range t.Firmware {
+		trust := fw.Trust(phone.Server{Served: served, Host: host}, phone.Roots{Unwatched: true}, at)
+		if trust.Refused() {
+			texts = append(texts, fmt.Sprintf("firmware %s: %s", fw.Version, trust.Faults[0].Reason))
+		}
+	}
+	return strings.Join(texts, ", ")
+}
