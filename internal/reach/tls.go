@@ -79,8 +79,8 @@ func verifyServer(served []*x509.Certificate, host string, roots []*x509.Certifi
 	return nil
 }
 
-// readRoots reads the certificates of PEM files.
-func readRoots(paths []string) ([]*x509.Certificate, error) {
+// ReadRoots reads the certificates of PEM files.
+func ReadRoots(paths []string) ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
 	for _, path := range paths {
 		certificates, err := readRootFile(path)

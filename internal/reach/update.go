@@ -270,7 +270,7 @@ func (a UpdateAccess) verified(host string) (*tls.Config, error) {
 	if a.RootFiles == nil {
 		return verifiedTLS(host, nil), nil
 	}
-	roots, err := readRoots(a.RootFiles)
+	roots, err := ReadRoots(a.RootFiles)
 	if err != nil {
 		return nil, problem(facts.CredentialUnusable, "the roots cannot be read: %v", err)
 	}

@@ -81,8 +81,11 @@ func fold(all []Attempt) Outcome {
 	first := slices.IndexFunc(all, func(a Attempt) bool { return a.State == OK })
 	if first < 0 {
 		out.State = stopped(all)
-		for _, a := range all {
-			out.Findings = append(out.Findings, a.Findings...)
+		for i := range all {
+			out.Findings = append(out.Findings, all[i].Findings...)
+			if all[i].ended() { // it does not come to an end by ending
+				out.endsWith(&all[i])
+			}
 		}
 		out.settle()
 		return out
@@ -103,6 +106,11 @@ func fold(all []Attempt) Outcome {
 	}
 	out.settle()
 	return out
+}
+
+// ended tells that a certificate has ended by which a phone came through.
+func (a *Attempt) ended() bool {
+	return a.State == Blocked && a.Trust != nil && a.Trust.Faults[0].Reason == phone.TrustReason(phone.LinkExpired)
 }
 
 // stopped is the state when no attempt gets through.

@@ -5,6 +5,7 @@ package signin
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,6 +76,50 @@ func Steps(cache *Cache) []Step {
 		{Name: "tls", Needs: []string{"registrar"}, Judge: judgeTLS},
 		{Name: "trust", Needs: []string{"tls"}, Judge: cache.judgeTrust},
 	}
+}
+
+// Verdicts are the outcomes of steps for one kind of phone.
+type Verdicts []Outcome
+
+// Outcomes judges every step.
+func Outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) Verdicts {
+	var out Verdicts
+	for _, s := range steps {
+		out = append(out, s.Judge(seen, p, at))
+	}
+	return out
+}
+
+// ValidUntil is the earliest end of any step's; zero where none is known.
+func (v Verdicts) ValidUntil() time.Time {
+	var out time.Time
+	for _, o := range v {
+		if !o.ValidUntil.IsZero() && (out.IsZero() || o.ValidUntil.Before(out)) {
+			out = o.ValidUntil
+		}
+	}
+	return out
+}
+
+// Addresses lists the registrars' addresses whose chain the phone trusts under some name by which it comes there,
+// and those that it refuses. One of which that is not known is in neither.
+func (v Verdicts) Addresses() (trusted, refused []string) {
+	is := map[string]bool{}
+	for _, o := range v {
+		for _, a := range o.Servers {
+			if a.Trust != nil && (a.State == OK || a.State == Blocked) {
+				is[a.Address.String()] = is[a.Address.String()] || a.State == OK
+			}
+		}
+	}
+	for _, address := range slices.Sorted(maps.Keys(is)) {
+		if is[address] {
+			trusted = append(trusted, address)
+		} else {
+			refused = append(refused, address)
+		}
+	}
+	return trusted, refused
 }
 
 // settle orders the findings and drops those that come twice: first what made the state.

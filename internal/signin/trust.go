@@ -3,7 +3,6 @@ package signin
 import (
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -128,34 +127,4 @@ func describe(f phone.TrustFault) string {
 	default:
 		return c.Subject
 	}
-}
-
-// trustedAt tells, for each address that was judged, whether the phone trusts it under a name by which it comes
-// there; addresses of which that is not known are not in it.
-func (o *Outcome) trustedAt() map[string]bool {
-	out := map[string]bool{}
-	for _, a := range o.Servers {
-		key := a.Address.String()
-		switch a.State {
-		case OK:
-			out[key] = true
-		case Blocked:
-			out[key] = out[key]
-		}
-	}
-	return out
-}
-
-// Addresses lists the addresses that are trusted, and those that are not.
-func (o *Outcome) Addresses() (trusted, refused []string) {
-	for address, yes := range o.trustedAt() {
-		if yes {
-			trusted = append(trusted, address)
-		} else {
-			refused = append(refused, address)
-		}
-	}
-	slices.Sort(trusted)
-	slices.Sort(refused)
-	return trusted, refused
 }
