@@ -1,8 +1,10 @@
 package signin
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -120,7 +122,9 @@ func describe(f phone.TrustFault) string {
 		phone.TrustReason(phone.UnsupportedKey):
 		return fmt.Sprintf("%s has a key %s %d, signed with %s", c.Subject, c.KeyType, c.KeyBits, c.SignatureAlgorithm)
 	case phone.NameOfOther, phone.NameByWildcard, phone.NameInShadow:
-		return fmt.Sprintf("%s, names %v", c.Subject, c.DNSNames[:min(len(c.DNSNames), 4)])
+		const few = 4
+		names := strings.Join(c.DNSNames[:min(len(c.DNSNames), few)], ", ")
+		return c.Subject + ", alternative names: " + cmp.Or(names, "none")
 	case phone.TrustReason(phone.UnknownRoot), phone.TrustReason(phone.IncompleteChain), phone.TrustReason(phone.RootInAIA),
 		phone.RootNotSeen:
 		return c.Subject + ", issued by " + c.Issuer
