@@ -136,7 +136,7 @@ func counts(a, first *Attempt, all []Attempt) bool {
 	otherPort := func(o Attempt) bool {
 		return o.State == OK && o.Host == a.Host && o.Address.Port() != a.Address.Port()
 	}
-	return a.order < first.order && !(a.spared && slices.ContainsFunc(all, otherPort))
+	return a.order < first.order && (!a.spared || !slices.ContainsFunc(all, otherPort))
 }
 
 // endsWith takes over when the certificates of a good address end, if that is earlier.

@@ -70,11 +70,11 @@ func issue(t testing.TB, name string, issuer *x509.Certificate, edits ...edit) *
 	return c
 }
 
-func root(t testing.TB, name string, edits ...edit) *x509.Certificate {
+func root(t testing.TB, name string) *x509.Certificate {
 	t.Helper()
-	return issue(t, name, nil, append(edits, func(c *x509.Certificate) {
+	return issue(t, name, nil, func(c *x509.Certificate) {
 		c.BasicConstraintsValid, c.IsCA, c.NotAfter = true, true, later
-	})...)
+	})
 }
 
 func sha2(c *x509.Certificate)  { c.SignatureAlgorithm = x509.SHA256WithRSA }
@@ -82,9 +82,9 @@ func ended(c *x509.Certificate) { c.NotAfter = today.AddDate(0, 0, -1) }
 func soon(c *x509.Certificate)  { c.NotAfter = today.AddDate(0, 0, 7) }
 
 // bySRV and guessed are endpoints of a phone's order, with all addresses given.
-func bySRV(host string, port uint16, addresses ...string) phone.Endpoint {
+func bySRV(host string, addresses ...string) phone.Endpoint {
 	const record = "_sipinternaltls._tcp.fabrikam.com"
-	e := endpoint(phone.Candidate{Name: record, Type: phone.SRV}, host, port, addresses)
+	e := endpoint(phone.Candidate{Name: record, Type: phone.SRV}, host, 5061, addresses)
 	e.OutsideSIPDomain = !phone.Within(host, "fabrikam.com")
 	return e
 }
@@ -167,7 +167,7 @@ func TestTLS(t *testing.T) {
 	two := func(second facts.HandshakeProblem, e ...phone.Endpoint) *facts.Pool {
 		return poolOf(e, serving(inside1+":5061"), failing(inside2+":5061", second), failing(inside1+":443", second), serving(inside2+":443"))
 	}
-	both := bySRV(sipHost, 5061, inside1, inside2)
+	both := bySRV(sipHost, inside1, inside2)
 	for _, tt := range []struct {
 		name string
 		pool *facts.Pool
@@ -189,9 +189,9 @@ func TestTLS(t *testing.T) {
 		{"nothing good, and a name unanswered", failed(facts.ServFail), "unknown tls_names_unanswered tls_closed"},
 		{"nothing good, and every name answered", failed(facts.NXDomain), "blocked tls_closed"},
 		{"one of two addresses", two(facts.HandshakeClosed, both), "degraded tls_closed"},
-		{"one of two SRV targets", two(facts.HandshakeSilent, bySRV("a.fabrikam.com", 5061, inside1), bySRV("b.fabrikam.com", 5061, inside2)),
+		{"one of two SRV targets", two(facts.HandshakeSilent, bySRV("a.fabrikam.com", inside1), bySRV("b.fabrikam.com", inside2)),
 			"degraded tls_silent"},
-		{"the first of two SRV targets", two(facts.HandshakeSilent, bySRV("b.fabrikam.com", 5061, inside2), bySRV("a.fabrikam.com", 5061, inside1)),
+		{"the first of two SRV targets", two(facts.HandshakeSilent, bySRV("b.fabrikam.com", inside2), bySRV("a.fabrikam.com", inside1)),
 			"degraded tls_silent"},
 		{"443 of a guessed host", two(facts.HandshakeUnreachable, guessed(sipHost, 5061, inside1), guessed(sipHost, 443, inside1)), "ok"},
 		{"5061 of a guessed host, outside", two(facts.HandshakeSilent, guessed(sipHost, 5061, inside2), guessed(sipHost, 443, inside2)), "ok"},
@@ -201,8 +201,8 @@ func TestTLS(t *testing.T) {
 			"degraded tls_silent"},
 		{"a guessed host that nobody comes to", two(facts.HandshakeSilent, guessed(sipHost, 5061, inside1), guessed("sipexternal.fabrikam.com", 5061, inside2)),
 			"ok"},
-		{"outside the SIP domain, passed over", two(facts.HandshakeSilent, bySRV(poolHost, 5061, inside2), guessed(sipHost, 5061, inside1)), "ok"},
-		{"outside the SIP domain, and nothing else", two(facts.HandshakeSilent, bySRV(poolHost, 5061, inside1)), "blocked outside_sip_domain"},
+		{"outside the SIP domain, passed over", two(facts.HandshakeSilent, bySRV(poolHost, inside2), guessed(sipHost, 5061, inside1)), "ok"},
+		{"outside the SIP domain, and nothing else", two(facts.HandshakeSilent, bySRV(poolHost, inside1)), "blocked outside_sip_domain"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, kind := range phone.Kinds() {
@@ -266,7 +266,7 @@ func trustCases(t *testing.T) []trustCase {
 	nothing := directoryOf(nil)
 	lost := &facts.Directory{Controllers: []facts.Controller{{Problem: facts.ControllerSilent}}}
 	denied := &facts.Directory{Controllers: []facts.Controller{{Denied: true}}}
-	print := func(c *x509.Certificate) []phone.Root { return []phone.Root{{SHA256: phone.Fingerprint(c)}} }
+	known := func(c *x509.Certificate) []phone.Root { return []phone.Root{{SHA256: phone.Fingerprint(c)}} }
 	aaa := phone.Authorities()[0].Certificate
 	chain := func(of ...*x509.Certificate) []*x509.Certificate { return of }
 	return []trustCase{
@@ -288,10 +288,10 @@ func trustCases(t *testing.T) []trustCase {
 			want: "blocked unknown_root rollover_strands_enrolled", new: "ok"},
 		{name: "roll-over, both published", served: chain(newLeaf), directory: directoryOf(chain(old, young)), held: held(old),
 			want: "blocked unknown_root rollover_strands_enrolled", new: "ok"},
-		{name: "fingerprint of what AD publishes", served: chain(leaf), directory: ad, held: print(old), want: "ok", new: "ok"},
-		{name: "fingerprint of what nobody shows", served: chain(leaf), directory: directoryOf(chain(young)), held: print(old),
+		{name: "fingerprint of what AD publishes", served: chain(leaf), directory: ad, held: known(old), want: "ok", new: "ok"},
+		{name: "fingerprint of what nobody shows", served: chain(leaf), directory: directoryOf(chain(young)), held: known(old),
 			want: "unknown enrolled_root_not_seen", new: "blocked unknown_root"},
-		{name: "fingerprint of what the pool serves", served: chain(leaf, old), held: print(old), want: "ok", new: "not_watched ad_roots_not_watched"},
+		{name: "fingerprint of what the pool serves", served: chain(leaf, old), held: known(old), want: "ok", new: "not_watched ad_roots_not_watched"},
 		{name: "AD not watched", served: chain(leaf), want: "ok", new: "not_watched ad_roots_not_watched", unanchored: true},
 		{name: "AD not watched, ended", served: chain(issue(t, sipHost, old, ended)), want: "blocked link_expired", new: "not_watched ad_roots_not_watched"},
 		{name: "AD not watched, roots named", served: chain(leaf), held: held(old), want: "ok", new: "not_watched ad_roots_not_watched"},
@@ -345,7 +345,7 @@ func TestTrustAlongTheOrder(t *testing.T) {
 	ca := root(t, "Root")
 	good, short, bad := issue(t, sipHost, ca), issue(t, sipHost, ca, soon), issue(t, poolHost, ca)
 	ad := directoryOf([]*x509.Certificate{ca})
-	srv, twice := bySRV(sipHost, 5061, inside1), bySRV(sipHost, 5061, inside1, inside2)
+	srv, twice := bySRV(sipHost, inside1), bySRV(sipHost, inside1, inside2)
 	fallback := guessed(sipHost, 5061, inside2)
 	first, second := inside1+":5061", inside2+":5061"
 	for _, tt := range []struct {
