@@ -2,6 +2,14 @@ module github.com/cx700/cx700_exporter
 
 go 1.26.0
 
+// Certificates of the phones' time are facts, and seen even where nobody should trust them: RSA keys below 1024
+// bits, which a handshake could not be ended with, and negative serial numbers, which could not be parsed.
+// Whether they are trusted is judged elsewhere, by key length too.
+godebug (
+	rsa1024min=0
+	x509negativeserial=1
+)
+
 require (
 	github.com/Azure/go-ntlmssp v0.1.1
 	github.com/alecthomas/kong v1.17.0

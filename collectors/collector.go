@@ -47,7 +47,7 @@ type Collector struct {
 
 // All lists the collectors in the order in which a phone meets what they watch.
 func All() []*Collector {
-	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Update(), Firmware(), FirmwareDownload()}
+	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Pool(), Update(), Firmware(), FirmwareDownload()}
 }
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.

@@ -2,14 +2,12 @@ package lab
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
@@ -20,58 +18,33 @@ import (
 // a search result reference, and does not say which free port it took.
 type controller struct {
 	address, secure netip.AddrPort
-
-	listeners []net.Listener
-	hangUp    context.CancelFunc
-	wg        sync.WaitGroup
+	ports           []*tcpServer
 }
 
 func startController(config *tls.Config, current func() *directoryState) (*controller, error) {
-	ctx, hangUp := context.WithCancel(context.Background())
-	c := &controller{hangUp: hangUp}
+	c := &controller{}
 	for _, port := range []struct {
 		address *netip.AddrPort
 		overTLS bool
 	}{{&c.address, false}, {&c.secure, true}} {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		s, err := startTCP(func(conn net.Conn) {
+			talk := &conversation{conn: conn, config: config, current: current}
+			talk.run(port.overTLS)
+		})
 		if err != nil {
 			return nil, errors.Join(err, c.close())
 		}
-		c.listeners = append(c.listeners, l)
-		*port.address = l.Addr().(*net.TCPAddr).AddrPort()
-		c.wg.Go(func() {
-			c.accept(ctx, l, func(conn net.Conn) {
-				talk := &conversation{conn: conn, config: config, current: current}
-				talk.run(port.overTLS)
-			})
-		})
+		c.ports = append(c.ports, s)
+		*port.address = s.address
 	}
 	return c, nil
 }
 
-// accept serves each client until it hangs up or the controller does.
-func (c *controller) accept(ctx context.Context, l net.Listener, serve func(net.Conn)) {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			// It ends by close; an earlier end shows as a controller that does not answer.
-			return
-		}
-		c.wg.Go(func() {
-			defer conn.Close()
-			defer context.AfterFunc(ctx, func() { conn.Close() })()
-			serve(conn)
-		})
-	}
-}
-
 func (c *controller) close() error {
 	var errs []error
-	for _, l := range c.listeners {
-		errs = append(errs, l.Close())
+	for _, s := range c.ports {
+		errs = append(errs, s.close())
 	}
-	c.hangUp()
-	c.wg.Wait()
 	return errors.Join(errs...)
 }
 

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"maps"
@@ -53,6 +54,10 @@ func look(t *testing.T, o *office) map[string]string {
 	}
 	note("update outside", func() string { return askUpdate(t, o.proxy, "https", "/RequestHandlerExt/ucdevice.upx") })
 	note("image outside", func() string { return askImage(t, o.proxy, "https", "/DeviceUpdateFiles_Ext/"+imagePath) })
+	for server, s := range map[string]*tcpServer{"pool01": o.pool[firstFrontEnd], "fe02": o.pool[secondFrontEnd], "edge": o.edge} {
+		note("pool "+server+" phone", func() string { return askPool(t, s, tls.VersionTLS10) })
+		note("pool "+server+" modern", func() string { return askPool(t, s, tls.VersionTLS12) })
+	}
 	wg.Wait()
 	return seen
 }
@@ -124,6 +129,17 @@ func effects() map[string]map[string]string {
 		"certsrv_anonymous": {"certsrv": "200 application/x-pkcs7-certificates"},
 		"certsrv_https":     {"certsrv": "302 https://ca01.contoso.com/certsrv/certnew.p7b?ReqID=CACert&Renewal=-1&Enc=b64"},
 		"ca_name_dropped":   both("A "+caName, "NXDOMAIN"),
+
+		"pool_hardened":       {"pool pool01 phone": "remote error: tls: protocol version not supported"},
+		"pool_phone_only":     {"pool pool01 modern": "remote error: tls: protocol version not supported"},
+		"pool_down":           both("A "+sipName, "192.0.2.13"),
+		"pool_hangs":          {"pool pool01": "silence"},
+		"pool_plain_text":     {"pool pool01": "tls: first record does not look like a TLS handshake"},
+		"pool_closes":         {"pool pool01": "EOF"},
+		"pool_expired":        {"pool pool01": "pool01.contoso.com until 2009"},
+		"pool_wrong_name":     {"pool pool01": "pool99.contoso.com until 2049"},
+		"pool_members_differ": both("A "+sipName, "10.70.0.81 10.70.0.83"),
+		"edge_hardened":       {"pool edge phone": "remote error: tls: protocol version not supported"},
 
 		"update_500":               frontEndsSay("update ", "500"),
 		"update_blank_urls":        frontEndsSay("update ", "200 text/xml: 1 file, base none, external none"),

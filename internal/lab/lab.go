@@ -1,6 +1,6 @@
 // Package lab plays the guide's company on loopback: Contoso's resolvers and time servers, inside and
-// outside, its domain controller, its CA's web pages, and the update service of its pool, also behind the
-// reverse proxy, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
+// outside, its domain controller, its CA's web pages, its pool and Access Edge as far as TLS goes, and the
+// update service, also behind the reverse proxy, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
 // for demonstrations and fast tests; it is no proof that real servers behave like it.
 package lab
 
@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 )
 
-// MaxSites is how many sites a lab may have; each takes fourteen sockets.
+// MaxSites is how many sites a lab may have; each takes seventeen sockets.
 const MaxSites = 1000
 
 // Lab is a running company.
@@ -42,6 +42,8 @@ type office struct {
 	certsrv    *webServer
 	frontEnds  [frontEnds]*webServer
 	proxy      *webServer
+	pool       [frontEnds]*tcpServer
+	edge       *tcpServer
 
 	// passwordFile holds the password of the exporter's account; passwords counts those it has had before.
 	password     string
@@ -56,11 +58,15 @@ func Start(n int) (*Lab, error) {
 	}
 	ofController, errController := tls.X509KeyPair(controllerCertificate, controllerKey)
 	ofProxy, errProxy := tls.X509KeyPair(proxyCertificate, proxyKey)
-	if err := errors.Join(errController, errProxy); err != nil {
+	leaves, errLeaves := loadLeaves()
+	if err := errors.Join(errController, errProxy, errLeaves); err != nil {
 		return nil, err
 	}
-	controllerConfig := &tls.Config{Certificates: []tls.Certificate{ofController}}
-	proxyConfig := &tls.Config{Certificates: []tls.Certificate{ofProxy}}
+	secure := &identities{
+		controller: &tls.Config{Certificates: []tls.Certificate{ofController}},
+		proxy:      &tls.Config{Certificates: []tls.Certificate{ofProxy}},
+		pool:       &leaves,
+	}
 	folder, err := os.MkdirTemp("", "cx700-lab-")
 	if err != nil {
 		return nil, err
@@ -76,14 +82,20 @@ func Start(n int) (*Lab, error) {
 		}
 		o.passwordFile = filepath.Join(folder, o.name+".password")
 		l.offices = append(l.offices, o)
-		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(controllerConfig, proxyConfig)); err != nil {
+		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(secure)); err != nil {
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
 	return l, nil
 }
 
-func (o *office) start(controllerConfig, proxyConfig *tls.Config) (err error) {
+// identities are the certificates of a lab's servers, and their keys.
+type identities struct {
+	controller, proxy *tls.Config
+	pool              *[poolLeaves]tls.Certificate
+}
+
+func (o *office) start(secure *identities) (err error) {
 	for i := range o.resolvers {
 		if o.resolvers[i], err = startResolver(func() *resolverState { return &o.state.Load().resolvers[i] }); err != nil {
 			return err
@@ -94,7 +106,7 @@ func (o *office) start(controllerConfig, proxyConfig *tls.Config) (err error) {
 			return err
 		}
 	}
-	if o.controller, err = startController(controllerConfig, func() *directoryState { return &o.state.Load().directory }); err != nil {
+	if o.controller, err = startController(secure.controller, func() *directoryState { return &o.state.Load().directory }); err != nil {
 		return err
 	}
 	o.certsrv, err = startWeb(nil, func(w http.ResponseWriter, r *http.Request) { o.state.Load().certsrv.answer(w, r) })
@@ -107,7 +119,15 @@ func (o *office) start(controllerConfig, proxyConfig *tls.Config) (err error) {
 			return err
 		}
 	}
-	o.proxy, err = startWeb(proxyConfig, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
+	for i := range o.pool {
+		if o.pool[i], err = startPool(secure.pool, func() poolState { return o.state.Load().pool[i] }); err != nil {
+			return err
+		}
+	}
+	if o.edge, err = startPool(secure.pool, func() poolState { return o.state.Load().edge }); err != nil {
+		return err
+	}
+	o.proxy, err = startWeb(secure.proxy, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
 	return err
 }
 
@@ -137,6 +157,11 @@ func (o *office) close() error {
 	}
 	if o.controller != nil {
 		errs = append(errs, o.controller.close())
+	}
+	for _, p := range append(o.pool[:], o.edge) {
+		if p != nil {
+			errs = append(errs, p.close())
+		}
 	}
 	for _, w := range append(o.frontEnds[:], o.certsrv, o.proxy) {
 		if w != nil {

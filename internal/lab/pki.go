@@ -19,6 +19,19 @@ var (
 	proxyCertificate []byte
 	//go:embed pki/ocsrp.key
 	proxyKey []byte
+	// The registrars share a key.
+	//go:embed pki/pool.key
+	poolKey []byte
+	//go:embed pki/pool.pem
+	poolCertificate []byte
+	//go:embed pki/fe02.pem
+	frontEndCertificate []byte
+	//go:embed pki/edge.pem
+	edgeCertificate []byte
+	//go:embed pki/expired.pem
+	expiredCertificate []byte
+	//go:embed pki/wrongname.pem
+	wrongNameCertificate []byte
 	// caChain is the CA's certificate as certsrv hands it out: PKCS#7 in base64.
 	//go:embed pki/certnew.p7b
 	caChain string

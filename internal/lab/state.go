@@ -64,6 +64,8 @@ type state struct {
 	certsrv   certsrvMode
 	updates   [frontEnds]updateState
 	proxy     updateState
+	pool      [frontEnds]poolState
+	edge      poolState
 }
 
 type resolverMode int
@@ -103,7 +105,8 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}}
+	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}, edge: poolState{leaf: leafOfEdge}}
+	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),

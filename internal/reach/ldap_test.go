@@ -18,7 +18,7 @@ import (
 
 // listen serves each connection to a free port with a function, until the test ends. It returns a way on
 // which every host and port lead there.
-func listen(t *testing.T, serve func(net.Conn)) Way {
+func listen(t testing.TB, serve func(net.Conn)) Way {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

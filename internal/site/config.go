@@ -111,6 +111,7 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		read("dns", noMore),
 		read("directory", noMore),
 		read("certsrv", noMore),
+		read("pool", noMore),
 		read("update", noMore),
 		read("firmware", noMore),
 		read("firmware_download", func(s *CollectorSettings) []field {

@@ -14,6 +14,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -58,7 +59,11 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{
+	files, err := registrars(root, rootKey)
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, map[string][]byte{
 		"root.cer":    root.Raw,
 		"other.cer":   other.Raw,
 		"dc01.pem":    armoured("CERTIFICATE", controller.Raw),
@@ -66,7 +71,8 @@ func run(folder string) error {
 		"ocsrp.pem":   armoured("CERTIFICATE", proxy.Raw),
 		"ocsrp.key":   publicKey(proxyKey),
 		"certnew.p7b": bytes.ReplaceAll(armoured("CERTIFICATE", chain), []byte("\n"), []byte("\r\n")),
-	} {
+	})
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
 			return err
 		}
@@ -99,21 +105,61 @@ func server(name string, root *x509.Certificate, rootKey *rsa.PrivateKey) (*x509
 	if err != nil {
 		return nil, nil, err
 	}
-	certificate, _, err := sign(&x509.Certificate{
-		SerialNumber:       big.NewInt(2),
-		Subject:            pkix.Name{CommonName: name},
-		DNSNames:           []string{name},
-		NotBefore:          root.NotBefore,
-		NotAfter:           root.NotAfter,
-		SignatureAlgorithm: x509.SHA256WithRSA,
-		KeyUsage:           x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, root, key, rootKey)
+	template := ofServer(root, 2, name)
+	template.SignatureAlgorithm = x509.SHA256WithRSA
+	certificate, _, err := sign(template, root, key, rootKey)
 	if err != nil {
 		return nil, nil, err
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	return certificate, pkcs8, err
+}
+
+// registrars makes the certificates of the pool's members and of the Access Edge, with one key. They are signed
+// with SHA-1, since the oldest phones know nothing newer (CONTRACT.md, section 4).
+func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey) (map[string][]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"pool.key": publicKey(pkcs8)}
+	for i, name := range []string{"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem"} {
+		names := []string{"pool01.contoso.com", "sip.fabrikam.com"}
+		switch name {
+		case "edge.pem":
+			names = []string{"sip.fabrikam.com"}
+		case "wrongname.pem":
+			names = []string{"pool99.contoso.com"}
+		}
+		template := ofServer(root, int64(3+i), names...)
+		if name == "expired.pem" {
+			template.NotAfter = time.Date(2009, 12, 31, 0, 0, 0, 0, time.UTC)
+		}
+		certificate, _, err := sign(template, root, key, rootKey)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = armoured("CERTIFICATE", certificate.Raw)
+	}
+	return files, nil
+}
+
+// ofServer is a server's certificate to sign, with SHA-1; the first name is its subject.
+func ofServer(root *x509.Certificate, serial int64, names ...string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber:       big.NewInt(serial),
+		Subject:            pkix.Name{CommonName: names[0]},
+		DNSNames:           names,
+		NotBefore:          root.NotBefore,
+		NotAfter:           root.NotAfter,
+		SignatureAlgorithm: x509.SHA1WithRSA,
+		KeyUsage:           x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
 }
 
 func sign(template, parent *x509.Certificate, key, parentKey *rsa.PrivateKey) (*x509.Certificate, *rsa.PrivateKey, error) {
