@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -54,18 +55,25 @@ func explainTrust(w io.Writer, seen *facts.Seen, profiles []phone.Profile, at ti
 	steps := signin.Steps(&signin.Cache{})
 	worst := phone.Notes
 	var all []*verdict
-	fmt.Fprintln(w, "what phones make of it")
+	var texts []string
+	by := map[string][]*verdict{}
 	for _, p := range profiles {
 		v := &verdict{p, signin.Outcomes(steps, seen, p, at)}
 		all = append(all, v)
+		var text strings.Builder
 		for i, o := range v.outcomes {
-			first := fmt.Sprintf("  %-13s %-9s %-6s ", p.Firmware.Version, p.Kind, steps[i].Name)
-			if i > 0 {
-				first = fmt.Sprintf("  %-13s %-9s %-6s ", "", "", steps[i].Name)
-			}
-			wrap(w, first, strings.Repeat(" ", len(first)), outcomeText(o))
+			wrap(&text, fmt.Sprintf("    %-6s ", steps[i].Name), "           ", outcomeText(o))
 			worst = max(worst, effectOf(o, p.Kind))
 		}
+		if by[text.String()] == nil {
+			texts = append(texts, text.String())
+		}
+		by[text.String()] = append(by[text.String()], v)
+	}
+	fmt.Fprintln(w, "what phones make of it")
+	for _, text := range texts {
+		wrap(w, "  ", "  ", who(by[text], all))
+		fmt.Fprint(w, text)
 	}
 	for _, s := range attemptsOf(all) {
 		fmt.Fprintln(w)
@@ -194,7 +202,7 @@ func (m *met) explainPath(w io.Writer, p phone.Path, by, all []*verdict) {
 		wrap(w, indent+"  ", indent+"  ", fmt.Sprintf("%s %d, %s, %s to %s", of.KeyType, of.KeyBits, of.SignatureAlgorithm,
 			of.NotBefore.UTC().Format(time.DateOnly), of.NotAfter.UTC().Format(time.DateOnly)))
 		if i == 0 {
-			wrap(w, indent+"  names ", indent+"    ", strings.Join(append([]string{"CN " + c.Subject.CommonName}, of.DNSNames...), ", "))
+			wrap(w, indent+"  alternative names: ", indent+"    ", cmp.Or(strings.Join(of.DNSNames, ", "), "none"))
 		}
 		m.explainLink(w, indent, c, by, all)
 	}

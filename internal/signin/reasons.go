@@ -153,6 +153,9 @@ var (
 	reasonADUnknown = unclear("ad_roots_unknown",
 		"no domain controller could be read, so it is not known which roots a new phone gets", screenNothing+" is known of it",
 		"see what the directory collector says")
+	reasonCertsrvUnseen = unclear("certsrv_root_not_seen",
+		"AD publishes no root, so new phones turn to the CA's web page; which root they get there is not seen without a logon",
+		screenNothing+" is known of it", `give certsrv a credential; or publish the root: certutil -f -dspublish "root.cer" RootCA`)
 	reasonEnrolInside = notes("enrol_inside_first",
 		"a new phone outside reaches no Active Directory and gets no root; there is no verdict on it", screenValidate,
 		"let users sign in inside first")
@@ -170,7 +173,7 @@ var (
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
 		reasonTLSHardened, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
-		reasonADNotWatched, reasonADUnknown, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
+		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}
 	for _, p := range slices.Sorted(maps.Keys(handshakeReasons)) {
 		out = append(out, handshakeReasons[p])

@@ -3,6 +3,7 @@ package signin
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"net/http"
 	"slices"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -11,8 +12,11 @@ import (
 
 // published is what Active Directory shows.
 type published struct {
-	// known tells that a controller could be read; denied that we lack the right to.
+	// known tells that a controller could be read, and hid nothing; denied that we lack the right.
 	known, denied bool
+	// unseen tells that no root is there, and that a phone may get one from the CA's web page, which wants a logon
+	// from us.
+	unseen bool
 	// roots are those in CN=Certification Authorities or, where none is there, of the CA's web page, which is
 	// where a phone turns then (guide pages 7 and 8).
 	roots []phone.Root
@@ -23,6 +27,7 @@ type published struct {
 // publishedIn reads what a new phone finds now. What one controller has, the others are about to get.
 func publishedIn(seen *facts.Seen) published {
 	var out published
+	hidden := false
 	if seen.Directory == nil {
 		return published{denied: true}
 	}
@@ -33,6 +38,7 @@ func publishedIn(seen *facts.Seen) published {
 			for _, v := range o.Values {
 				switch {
 				case v.X509 == nil:
+					hidden = hidden || v.State == facts.HiddenValue && o.Container == facts.CertificationAuthorities
 				case o.Container == facts.CertificationAuthorities:
 					out.roots = add(out.roots, phone.Root{SHA256: v.Certificate.SHA256, Certificate: v.X509})
 				default:
@@ -41,7 +47,10 @@ func publishedIn(seen *facts.Seen) published {
 			}
 		}
 	}
-	if out.known && out.roots == nil && seen.Certsrv != nil {
+	if hidden {
+		out.known, out.denied = false, true
+	}
+	if out.known && out.roots == nil {
 		out.addChains(seen.Certsrv)
 	}
 	return out
@@ -49,13 +58,22 @@ func publishedIn(seen *facts.Seen) published {
 
 // addChains adds what the CA's web page gives: roots, and the certificates between.
 func (p *published) addChains(c *facts.Certsrv) {
+	if c == nil {
+		p.unseen = true
+		return
+	}
 	for _, host := range c.Hosts {
-		if host.Logon == nil || host.Logon.Answer == nil {
+		answer := host.Anonymous
+		if host.Logon != nil && host.Logon.Answer != nil {
+			answer = host.Logon.Answer
+		}
+		if answer == nil {
 			continue
 		}
-		for i, certificate := range host.Logon.Answer.Chain {
-			root := phone.Root{SHA256: host.Logon.Answer.Certificates[i].SHA256, Certificate: certificate}
-			if host.Logon.Answer.Certificates[i].SelfSigned {
+		p.unseen = p.unseen || answer.Status == http.StatusUnauthorized
+		for i, certificate := range answer.Chain {
+			root := phone.Root{SHA256: answer.Certificates[i].SHA256, Certificate: certificate}
+			if answer.Certificates[i].SelfSigned {
 				p.roots = add(p.roots, root)
 			} else {
 				p.elsewhere = add(p.elsewhere, root)
@@ -118,7 +136,7 @@ func storeOf(p phone.Profile, ad published) store {
 	switch {
 	case p.Kind == phone.New && p.External:
 	case p.Kind == phone.New:
-		out.held, out.unwatched = ad.roots, !ad.known
+		out.held, out.unwatched = ad.roots, !ad.known || ad.unseen
 	case p.Held != nil:
 		out.held = resolve(p.Held, ad)
 	default:

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -267,6 +268,17 @@ func trustCases(t *testing.T) []trustCase {
 	lost := &facts.Directory{Controllers: []facts.Controller{{Problem: facts.ControllerSilent}}}
 	denied := &facts.Directory{Controllers: []facts.Controller{{Denied: true}}}
 	known := func(c *x509.Certificate) []phone.Root { return []phone.Root{{SHA256: phone.Fingerprint(c)}} }
+	hide := facts.AuthorityObject{Container: facts.CertificationAuthorities, Values: []facts.PublishedValue{{State: facts.HiddenValue}}}
+	hidden, partly := directoryOf(nil), directoryOf([]*x509.Certificate{old})
+	for _, d := range []*facts.Directory{hidden, partly} {
+		d.Controllers[0].Authorities = append(d.Controllers[0].Authorities, hide)
+	}
+	answering := func(status int) *facts.Certsrv {
+		return &facts.Certsrv{Hosts: []facts.CertsrvHost{{Anonymous: &facts.CertsrvAnswer{WebAnswer: facts.WebAnswer{Status: status}}}}}
+	}
+	missing, wanting := answering(http.StatusNotFound), answering(http.StatusUnauthorized)
+	anonymous := certsrvOf(old)
+	anonymous.Hosts[1] = facts.CertsrvHost{Host: "ca01", Anonymous: anonymous.Hosts[1].Logon.Answer}
 	aaa := phone.Authorities()[0].Certificate
 	chain := func(of ...*x509.Certificate) []*x509.Certificate { return of }
 	return []trustCase{
@@ -296,12 +308,21 @@ func trustCases(t *testing.T) []trustCase {
 		{name: "AD not watched, ended", served: chain(issue(t, sipHost, old, ended)), want: "blocked link_expired", new: "not_watched ad_roots_not_watched"},
 		{name: "AD not watched, roots named", served: chain(leaf), held: held(old), want: "ok", new: "not_watched ad_roots_not_watched"},
 		{name: "no right to read AD", served: chain(leaf), directory: denied, want: "ok", new: "not_watched ad_roots_not_watched", unanchored: true},
+		{name: "a value of AD is hidden", served: chain(leaf), directory: hidden, want: "ok", new: "not_watched ad_roots_not_watched", unanchored: true},
+		{name: "a value of AD is hidden, and another is the root", served: chain(leaf), directory: partly, want: "ok", new: "ok"},
 		{name: "AD lost", served: chain(leaf), directory: lost, held: held(old), want: "ok", new: "unknown ad_roots_unknown"},
 		{name: "AD lost, ended", served: chain(issue(t, sipHost, old, ended)), directory: lost, held: held(old),
 			want: "blocked link_expired", new: "blocked link_expired"},
-		{name: "AD empty", served: chain(leaf), directory: nothing, held: held(old), want: "ok rollover_strands_new", new: "blocked unknown_root"},
-		{name: "AD empty, and it is not known what phones hold", served: chain(leaf), directory: nothing, want: "ok", new: "blocked unknown_root", unanchored: true},
+		{name: "AD empty", served: chain(leaf), directory: nothing, certsrv: missing, held: held(old), want: "ok rollover_strands_new",
+			new: "blocked unknown_root"},
+		{name: "AD empty, and the CA's web page wants a logon", served: chain(leaf), directory: nothing, certsrv: wanting, held: held(old),
+			want: "ok", new: "unknown certsrv_root_not_seen"},
+		{name: "AD empty, the CA's web page not watched", served: chain(leaf), directory: nothing, held: held(old),
+			want: "ok", new: "unknown certsrv_root_not_seen"},
+		{name: "AD empty, and it is not known what phones hold", served: chain(leaf), directory: nothing, certsrv: missing, want: "ok",
+			new: "blocked unknown_root", unanchored: true},
 		{name: "AD empty, but the CA's web page", served: chain(leaf), directory: nothing, certsrv: certsrvOf(old), want: "ok", new: "ok"},
+		{name: "AD empty, but the CA's web page for everybody", served: chain(leaf), directory: nothing, certsrv: anonymous, want: "ok", new: "ok"},
 		{name: "the CA's web page, while AD has a root", served: chain(newLeaf), directory: ad, certsrv: certsrvOf(young),
 			want: "blocked unknown_root", new: "blocked unknown_root"},
 		{name: "intermediate from the CA's web page only", served: chain(subLeaf), directory: nothing, certsrv: certsrvOf(sub, old),

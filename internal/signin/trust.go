@@ -68,17 +68,17 @@ func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
 
 // judgeNew takes back what cannot be said of a new phone whose roots are not known.
 func (j *truster) judgeNew(a *Attempt) {
-	if builtIn(a.Trust.Anchor()) {
-		return
-	}
 	switch {
+	case a.Trust.Anchor() != nil: // built in, or published
 	case j.profile.External:
 		a.Findings = nil
 		a.found(NotWatched, reasonEnrolInside, "")
-	case j.ad.known:
+	case j.ad.known && !j.ad.unseen:
 	case j.ad.denied:
 		a.Findings = nil
 		a.found(NotWatched, reasonADNotWatched, "")
+	case a.Trust.Trusted() && j.ad.unseen:
+		a.found(Unknown, reasonCertsrvUnseen, "")
 	case a.Trust.Trusted():
 		a.found(Unknown, reasonADUnknown, "")
 	}
@@ -91,7 +91,7 @@ func (j *truster) compare(a *Attempt, s *facts.PoolServer) {
 		j.unanchored = true
 	}
 	now := store{held: j.ad.roots, elsewhere: j.ad.elsewhere}
-	if !j.ad.known || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
+	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
 		return
 	}
 	today := j.cache.trust(j.profile.Firmware, s.Phone.Served, a.Host, &now, j.at)
