@@ -3,12 +3,14 @@ package signin
 import (
 	"crypto/sha256"
 	"crypto/x509"
-	"net/http"
 	"slices"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
+
+// unauthorized is the HTTP status of a page that wants a logon (RFC 9110 section 15.5.2).
+const unauthorized = 401
 
 // published is what Active Directory shows.
 type published struct {
@@ -70,7 +72,7 @@ func (p *published) addChains(c *facts.Certsrv) {
 		if answer == nil {
 			continue
 		}
-		p.unseen = p.unseen || answer.Status == http.StatusUnauthorized
+		p.unseen = p.unseen || answer.Status == unauthorized
 		for i, certificate := range answer.Chain {
 			root := phone.Root{SHA256: answer.Certificates[i].SHA256, Certificate: certificate}
 			if answer.Certificates[i].SelfSigned {
