@@ -53,7 +53,9 @@ func (j *poolJudge) route(fw phone.Firmware, endpoints []phone.Endpoint) {
 		if !j.spare(e, through) {
 			j.complain(e, endpoints)
 		}
-		through = through || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return j.through(a, e.Port) })
+		through = through || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool {
+			return j.good(a, e.Port) && !j.otherPort(e, a, endpoints)
+		})
 	}
 	if through {
 		return
@@ -70,11 +72,8 @@ func (j *poolJudge) nowhere(fw phone.Firmware, endpoints, usable []phone.Endpoin
 	}
 	for _, e := range usable {
 		for _, a := range e.Addresses {
-			switch s, asked := j.servers[netip.AddrPortFrom(a, e.Port)]; {
-			case !asked:
-				return reasonPoolNotAllAsked, ""
-			case s.reason == reasonPoolBadCertificate:
-				return s.reason, ": " + s.text
+			if r, text := j.doubtful(e, a, endpoints); r != nil {
+				return r, text
 			}
 		}
 	}
@@ -86,6 +85,26 @@ func (j *poolJudge) nowhere(fw phone.Firmware, endpoints, usable []phone.Endpoin
 		return reasonPoolOutside, ": " + endpoints[outside].Host
 	default:
 		return reasonPoolNoRegistrar, ""
+	}
+}
+
+// doubtful says why a phone might get through at an address after all. Something that ends a handshake on the other
+// port is the pool's web server where a registrar answers on the right one, however badly.
+func (j *poolJudge) doubtful(e phone.Endpoint, a netip.Addr, endpoints []phone.Endpoint) (r *Reason, text string) {
+	s, asked := j.servers[netip.AddrPortFrom(a, e.Port)]
+	listens := func(o phone.Endpoint) bool {
+		state, known := j.servers[netip.AddrPortFrom(a, o.Port)]
+		return o.Port != e.Port && slices.Contains(o.Addresses, a) && known && state.reason != reasonPoolUnreachable
+	}
+	switch {
+	case !asked:
+		return reasonPoolNotAllAsked, ""
+	case s.reason == reasonPoolBadCertificate:
+		return s.reason, ": " + s.text
+	case s.reason == nil && !slices.ContainsFunc(endpoints, listens):
+		return reasonPoolOtherPort, fmt.Sprintf(": %s:%d", a, e.Port)
+	default:
+		return nil, ""
 	}
 }
 
@@ -114,7 +133,7 @@ func (j *poolJudge) complain(e phone.Endpoint, endpoints []phone.Endpoint) {
 	}
 }
 
-func (j *poolJudge) through(a netip.Addr, port uint16) bool {
+func (j *poolJudge) good(a netip.Addr, port uint16) bool {
 	s, asked := j.servers[netip.AddrPortFrom(a, port)]
 	return asked && s.reason == nil
 }
@@ -128,7 +147,8 @@ func (j *poolJudge) spare(e phone.Endpoint, through bool) bool {
 
 // otherPort tells that a guess has a port at which nobody need listen, since the order has the same address with the
 // port that it should have: the one of an SRV record, else 5061 of a pool inside and 443 of an Access Edge outside.
-// Phones guess both behind each name (guide page 4).
+// Phones guess both behind each name (guide page 4). What works there is no registrar for certain: a pool has its web
+// server on 443, and an Access Edge its federation on 5061.
 func (j *poolJudge) otherPort(e phone.Endpoint, a netip.Addr, endpoints []phone.Endpoint) bool {
 	port := uint16(5061)
 	if j.target.Network == site.External {

@@ -24,7 +24,7 @@ const (
 
 // contentVersion is raised when the content of a fresh domain changes by
 // other means than its provisioning and its LDIF.
-const contentVersion = "2"
+const contentVersion = "3"
 
 // What a domain's directory holds of the bed's own.
 const (
