@@ -108,6 +108,8 @@ func outcomeText(o signin.Outcome) string {
 	}
 	if names != nil {
 		out += ": " + strings.Join(names, ", ")
+	} else if o.State == signin.Unknown {
+		out += ": the phone does not come so far"
 	}
 	if !o.ValidUntil.IsZero() {
 		out += fmt.Sprintf("; until %s, when %s ends", o.ValidUntil.UTC().Format(time.DateOnly), o.Ends)

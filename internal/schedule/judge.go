@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,12 @@ func judgements(p *Plan, jobs map[*Planned]*job) (all []*judgement, byJob map[*j
 func (s *Scheduler) judge(g *judgement, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer func() { // as in guarded: one bad chain must not end all probes
+		if p := recover(); p != nil {
+			s.log.Error("not judged", "collector", "pool", "target", g.Pool.Target.Name, "err", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			g.set.Store(nil)
+		}
+	}()
 	seen := &facts.Seen{}
 	for _, j := range []*job{g.pool, g.directory, g.certsrv} {
 		if j == nil {

@@ -236,6 +236,32 @@ func TestJudgement(t *testing.T) {
 	})
 }
 
+// TestJudgementSurvivesAPanic: a pool that cannot be judged leaves no series, and the others go on.
+func TestJudgementSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{probes: map[string]int{}}
+		root := certificate(t, "CA", nil, year(2030), x509.SHA1WithRSA)
+		w.show(certificate(t, "sip.fabrikam.com", root, year(2030), x509.SHA1WithRSA))
+		w.publish(root)
+		h := startPlan(t, 1, w.plan(t, office("oslo", site.Internal)))
+		pass(time.Second)
+		if got := h.judged(); got["oslo internal new"] != "trusted 1" {
+			t.Errorf("%v", got)
+		}
+		w.show(nil, nil)
+		pass(time.Minute)
+		h.expect(t, "a certificate that is none", map[string]string{})
+		if h.logged("not judged") == 0 {
+			t.Errorf("not told:\n%s", h.log)
+		}
+		w.show(certificate(t, "sip.fabrikam.com", root, year(2030), x509.SHA1WithRSA))
+		pass(time.Minute)
+		if got := h.judged(); got["oslo internal new"] != "trusted 1" {
+			t.Errorf("healed: %v", got)
+		}
+	})
+}
+
 // TestJudgedAlike: sites are judged together where nothing tells them apart.
 func TestJudgedAlike(t *testing.T) {
 	root := certificate(t, "CA", nil, year(2030), x509.SHA1WithRSA)
