@@ -236,6 +236,30 @@ func TestJudgement(t *testing.T) {
 	})
 }
 
+// TestJudgementWaits until all that it is founded on has reported once.
+func TestJudgementWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{probes: map[string]int{}}
+		root := certificate(t, "CA", nil, year(2030), x509.SHA1WithRSA)
+		w.show(certificate(t, "sip.fabrikam.com", root, year(2030), x509.SHA1WithRSA))
+		w.publish(root)
+		cfg := &site.Config{Sites: []*site.Site{office("oslo", site.Internal)}}
+		blind, err := NewPlan(cfg, w.collectors()[1:], []site.NetworkName{site.Internal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := startPlan(t, 1, blind)
+		pass(time.Second)
+		enrolled := map[string]string{"oslo internal enrolled": "trusted 1", "oslo internal enrolled until": "2030"}
+		h.expect(t, "AD is not watched", enrolled)
+		h.Swap(w.plan(t, cfg.Sites...))
+		h.expect(t, "AD has not reported yet", map[string]string{})
+		pass(time.Second)
+		enrolled["oslo internal new"], enrolled["oslo internal new until"] = "trusted 1", "2030"
+		h.expect(t, "AD has reported", enrolled)
+	})
+}
+
 // TestJudgementSurvivesAPanic: a pool that cannot be judged leaves no series, and the others go on.
 func TestJudgementSurvivesAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

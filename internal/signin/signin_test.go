@@ -382,6 +382,8 @@ func TestTrustAlongTheOrder(t *testing.T) {
 			[]string{first, second}, nil},
 		{"the end of who comes first", poolOf([]phone.Endpoint{srv, fallback}, serving(first, good), serving(second, short)), "ok", nextYear,
 			[]string{first, second}, nil},
+		{"the end of who comes first, by SRV", poolOf([]phone.Endpoint{srv, bySRV(sipHost, inside2)}, serving(first, good), serving(second, short)),
+			"ok", nextYear, []string{first, second}, nil},
 		{"one of two", poolOf([]phone.Endpoint{twice}, serving(first, bad), serving(second, good)), "degraded name_mismatch", nextYear,
 			[]string{second}, []string{first}},
 		{"the second only", poolOf([]phone.Endpoint{srv, fallback}, serving(first, bad), serving(second, good)), "degraded name_mismatch",
