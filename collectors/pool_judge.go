@@ -16,13 +16,16 @@ func judgePool(t *Target, p *facts.Pool, now time.Time) []*Failure {
 		target: t, view: nameView{p.Names}, servers: map[netip.AddrPort]serverState{}, found: findings{},
 		reasons: registrarReasons{
 			unavailable: reasonPoolUnavailable, noRegistrar: reasonPoolNoRegistrar, outside: reasonPoolOutside,
-			namesUnanswered: reasonPoolNamesUnanswered, notAllAsked: reasonPoolNotAllAsked,
+			namesUnanswered: reasonPoolNamesUnanswered, notAllAsked: reasonPoolNotAllAsked, otherPort: reasonPoolOtherPort,
 		},
 	}
 	for i := range p.Servers {
 		s := &p.Servers[i]
 		reason, text := poolServerReason(s, now)
-		j.servers[s.Address] = serverState{reason: reason, text: fmt.Sprintf("%s (%s): %s", s.Address, strings.Join(s.Hosts, ", "), text)}
+		j.servers[s.Address] = serverState{
+			reason: reason, text: fmt.Sprintf("%s (%s): %s", s.Address, strings.Join(s.Hosts, ", "), text),
+			closed: reason == reasonPoolUnreachable,
+		}
 	}
 	for i, fw := range t.Firmware {
 		j.route(fw, p.Routes[i].Endpoints)

@@ -94,6 +94,10 @@ var (
 	reasonPoolBadCertificate = poolUnknown("pool_bad_certificate",
 		"a registrar serves a certificate that cannot be read here; whether phones can is not known",
 		"see what was seen; issue the certificate anew, with an RSA key of 1024 to 4096 bits")
+	reasonPoolOtherPort = poolUnknown("pool_other_port",
+		"nothing listens on the port of a registrar (5061 inside, 443 outside), only on the other that phones guess: inside that is "+
+			"the pool's web server as a rule, which signs nobody in",
+		"start the Front End service (outside the Access Edge), or create an SRV record with the port if a registrar listens there")
 	reasonPoolNotAllAsked = poolUnknown("pool_not_all_asked",
 		"no address that was asked lets phones through, and there are more than are asked",
 		"mend what the other reasons name, or take addresses out of DNS")
@@ -115,6 +119,6 @@ func poolReasons() []*Reason {
 		reasonPoolUnavailable, reasonPoolNoRegistrar, reasonPoolOutside, reasonPoolHardened, reasonPoolRefused,
 		reasonPoolUnreachable, reasonPoolSilent, reasonPoolClosed, reasonPoolNoTLS, reasonPoolMalformed,
 		reasonPoolExpired, reasonPoolNotYetValid, reasonPoolNamesUnanswered, reasonPoolBadCertificate,
-		reasonPoolNotAllAsked, reasonPoolDiffer, reasonPoolLeftOut,
+		reasonPoolOtherPort, reasonPoolNotAllAsked, reasonPoolDiffer, reasonPoolLeftOut,
 	}
 }

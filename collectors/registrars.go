@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,6 +14,8 @@ import (
 type serverState struct {
 	reason *Reason
 	text   string
+	// closed: nothing listens there.
+	closed bool
 	// aside: phones do not get through, and another collector says so.
 	aside bool
 }
@@ -21,7 +24,7 @@ type serverState struct {
 type registrarReasons struct {
 	unavailable, noRegistrar, outside *Reason
 	// With these it is not known.
-	namesUnanswered, notAllAsked *Reason
+	namesUnanswered, notAllAsked, otherPort *Reason
 }
 
 // registrarJudge walks the routes of firmwares to their registrars.
@@ -31,6 +34,8 @@ type registrarJudge struct {
 	servers map[netip.AddrPort]serverState
 	found   findings
 	reasons registrarReasons
+	// spoken: what answers is a registrar for certain, on whatever port.
+	spoken bool
 }
 
 // route walks a firmware's order to its end.
@@ -41,7 +46,9 @@ func (j *registrarJudge) route(fw phone.Firmware, endpoints []phone.Endpoint) {
 		if !j.spare(e, through) {
 			j.complain(e, endpoints)
 		}
-		through = through || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return j.through(a, e.Port) })
+		through = through || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool {
+			return j.good(a, e.Port) && (j.spoken || !j.otherPort(e, a, endpoints))
+		})
 	}
 	if through {
 		return
@@ -58,11 +65,8 @@ func (j *registrarJudge) nowhere(fw phone.Firmware, endpoints, usable []phone.En
 	}
 	for _, e := range usable {
 		for _, a := range e.Addresses {
-			switch s, asked := j.servers[netip.AddrPortFrom(a, e.Port)]; {
-			case !asked:
-				return j.reasons.notAllAsked, ""
-			case s.reason != nil && s.reason.Effect == Blinds && !s.aside:
-				return s.reason, ": " + s.text
+			if r, text := j.doubtful(e, a, endpoints); r != nil {
+				return r, text
 			}
 		}
 	}
@@ -74,6 +78,26 @@ func (j *registrarJudge) nowhere(fw phone.Firmware, endpoints, usable []phone.En
 		return j.reasons.outside, ": " + endpoints[outside].Host
 	default:
 		return j.reasons.noRegistrar, ""
+	}
+}
+
+// doubtful says why a phone might get through at an address after all. Something that ends a handshake on the other
+// port is the pool's web server where a registrar answers on the right one, however badly.
+func (j *registrarJudge) doubtful(e phone.Endpoint, a netip.Addr, endpoints []phone.Endpoint) (r *Reason, text string) {
+	s, asked := j.servers[netip.AddrPortFrom(a, e.Port)]
+	listens := func(o phone.Endpoint) bool {
+		state, known := j.servers[netip.AddrPortFrom(a, o.Port)]
+		return o.Port != e.Port && slices.Contains(o.Addresses, a) && known && !state.closed
+	}
+	switch {
+	case !asked:
+		return j.reasons.notAllAsked, ""
+	case s.reason != nil && s.reason.Effect == Blinds && !s.aside:
+		return s.reason, ": " + s.text
+	case s.reason == nil && !slices.ContainsFunc(endpoints, listens):
+		return j.reasons.otherPort, fmt.Sprintf(": %s:%d", a, e.Port)
+	default:
+		return nil, ""
 	}
 }
 
@@ -102,7 +126,7 @@ func (j *registrarJudge) complain(e phone.Endpoint, endpoints []phone.Endpoint) 
 	}
 }
 
-func (j *registrarJudge) through(a netip.Addr, port uint16) bool {
+func (j *registrarJudge) good(a netip.Addr, port uint16) bool {
 	s, asked := j.servers[netip.AddrPortFrom(a, port)]
 	return asked && s.reason == nil
 }
@@ -116,7 +140,8 @@ func (j *registrarJudge) spare(e phone.Endpoint, through bool) bool {
 
 // otherPort tells that a guess has a port at which nobody need listen, since the order has the same address with the
 // port that it should have: the one of an SRV record, else 5061 of a pool inside and 443 of an Access Edge outside.
-// Phones guess both behind each name (guide page 4).
+// Phones guess both behind each name (guide page 4). What works there is no registrar for certain: a pool has its web
+// server on 443, and an Access Edge its federation on 5061.
 func (j *registrarJudge) otherPort(e phone.Endpoint, a netip.Addr, endpoints []phone.Endpoint) bool {
 	port := uint16(5061)
 	if j.target.Network == site.External {

@@ -193,7 +193,7 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 	found := findings{}
 	for i, fw := range t.Firmware {
 		j := &registrarJudge{
-			target: t, view: nameView{s.Names}, servers: map[netip.AddrPort]serverState{}, found: found,
+			target: t, view: nameView{s.Names}, servers: map[netip.AddrPort]serverState{}, found: found, spoken: true,
 			reasons: registrarReasons{
 				// That there is no registrar is said by the collectors dns and pool.
 				unavailable: reasonSIPUnavailable, noRegistrar: reasonSIPNoConnection, outside: reasonSIPNoConnection,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages which internal/bed plays the environment with:
-# a Samba domain controller, BIND, chrony, Apache, HAProxy, and the tools that check them.
+# a Samba domain controller, BIND, chrony, Apache, HAProxy, GnuTLS, and the tools that check them.
 # No service is started; running it again when everything is there does nothing.
 set -euo pipefail
 
@@ -8,7 +8,7 @@ required=(
 	gcc libc6-dev
 	bind9 bind9-dnsutils samba winbind ldb-tools ldap-utils krb5-user
 	chrony faketime iproute2 iptables curl prometheus
-	openssl apache2 haproxy libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba
+	openssl gnutls-bin python3 apache2 haproxy libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba
 )
 # Part of the samba package in some releases, packages of their own in others.
 optional=(samba-ad-dc samba-ad-provision)

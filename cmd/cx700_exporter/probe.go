@@ -53,6 +53,15 @@ func (c *probeCmd) Run(env *environment) error {
 		r := schedule.Once(env.ctx, shared, p, time.Now())
 		r.Explain(env.stdout)
 		worst = max(worst, r.Worst())
+		if judged := plan.JudgedAt(c.Site, p); judged != nil {
+			fmt.Fprintln(env.stdout)
+			worst = max(worst, judged.Explain(env.stdout, shared, func(need *schedule.Planned) *schedule.Report {
+				if need == p {
+					return r
+				}
+				return schedule.Once(env.ctx, shared, need, time.Now())
+			}))
+		}
 	}
 	switch worst {
 	case collectors.Blocks, collectors.BlocksNew:

@@ -18,11 +18,11 @@ import (
 // Host is one machine of the bed.
 type Host string
 
-// The machines of the bed. Monitor stands on both segments; Edge is an
-// address without a server behind it, and so is DC2 until AddSecondDC. Pool
-// and FrontEnd2 are the pool's two front ends; WebOutside is what
-// ReverseProxy publishes; Mail and MailOutside are Exchange's Client Access
-// Server on either side.
+// The machines of the bed. Monitor stands on both segments; DC2 is an address
+// without a server behind it until AddSecondDC. Pool and FrontEnd2 are the
+// pool's two front ends, of which Pool is the registrar, too; Edge is the one
+// outside. WebOutside is what ReverseProxy publishes; Mail and MailOutside are
+// Exchange's Client Access Server on either side.
 const (
 	Monitor      Host = "monitor"
 	DC           Host = "dc01"
@@ -60,19 +60,20 @@ var starts struct {
 
 // Bed is a running set of servers.
 type Bed struct {
-	dir      string
-	prefix   string
-	spawner  *spawner
-	cached   domain
-	dc       *dcServer
-	dc2      *dcServer
-	web      *certsrvServer
-	updates  map[Host]*updateServer
-	proxy    *proxyServer
-	exchange map[Host]*exchangeServer
-	bind     map[Host]*bindServer
-	chrony   map[Host]*chronyServer
-	close    func() error
+	dir        string
+	prefix     string
+	spawner    *spawner
+	cached     domain
+	dc         *dcServer
+	dc2        *dcServer
+	web        *certsrvServer
+	updates    map[Host]*updateServer
+	proxy      *proxyServer
+	bind       map[Host]*bindServer
+	chrony     map[Host]*chronyServer
+	exchange   map[Host]*exchangeServer
+	registrars map[Host]*registrarServer
+	close      func() error
 }
 
 // Missing lists what this machine lacks to start a bed; an empty list means
@@ -80,7 +81,7 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "chronyc", "chronyd", "cp", "curl", "dig", "haproxy", "ip", "ldbmodify",
+		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dig", "gnutls-serv", "haproxy", "ip", "ldbmodify",
 		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
@@ -144,6 +145,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	b.web = &certsrvServer{b.newWeb(CA)}
 	b.updates, b.proxy = b.newUpdates(), b.newProxy()
 	b.exchange = b.newExchange()
+	b.registrars = b.newRegistrars()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	if err := b.bringUp(ctx); err != nil {
@@ -187,6 +189,9 @@ func (b *Bed) bringUp(ctx context.Context) error {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.exchange {
+		steps = append(steps, func() error { return s.first(ctx) })
+	}
+	for _, s := range b.registrars {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.bind {
@@ -240,6 +245,9 @@ func (b *Bed) servers() []*server {
 		list = append(list, s.server)
 	}
 	for _, s := range b.exchange {
+		list = append(list, s.server)
+	}
+	for _, s := range b.registrars {
 		list = append(list, s.server)
 	}
 	for _, s := range b.bind {

@@ -119,7 +119,7 @@ func TestRecords(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	b := started(t)
-	for _, closed := range []string{address(Edge), address(ReverseProxy), address(Pool) + ":5061"} {
+	for _, closed := range []string{address(Edge), address(ReverseProxy), address(Pool) + ":5060"} {
 		_, err := b.Get(t.Context(), Monitor, "http://"+closed+"/")
 		if err == nil || !strings.Contains(err.Error(), "Couldn't connect") {
 			t.Errorf("%s: a closed port gives %v", closed, err)

@@ -85,12 +85,19 @@ func keyFile(host Host) string {
 	return string(host) + ".key"
 }
 
+// registrarName is the name by which phones find Pool inside and Edge outside.
+const registrarName = "sip.fabrikam.com"
+
 // certificateNames lists the names in a host's certificate. A phone that was
 // never signed in asks both front ends for updates by the name ucupdates-r2.
 func certificateNames(host Host) []string {
 	switch host {
-	case Pool, FrontEnd2:
+	case Pool:
+		return []string{fullName(host), "ucupdates-r2." + adZone, registrarName}
+	case FrontEnd2:
 		return []string{fullName(host), "ucupdates-r2." + adZone}
+	case Edge:
+		return []string{registrarName}
 	case ReverseProxy:
 		return []string{proxyName}
 	case Mail, MailOutside:
@@ -114,7 +121,7 @@ func makeCertificates(dir string) error {
 		rootFile:  inPEM("CERTIFICATE", issuer.root.Raw),
 		otherFile: inPEM("CERTIFICATE", other.root.Raw),
 	}
-	for _, host := range []Host{DC, DC2, Pool, FrontEnd2, ReverseProxy, Mail, MailOutside} {
+	for _, host := range []Host{DC, DC2, Pool, FrontEnd2, ReverseProxy, Edge, Mail, MailOutside} {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return err

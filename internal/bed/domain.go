@@ -24,7 +24,7 @@ const (
 
 // contentVersion is raised when the content of a fresh domain changes by
 // other means than its provisioning and its LDIF.
-const contentVersion = "4"
+const contentVersion = "5"
 
 // What a domain's directory holds of the bed's own.
 const (

@@ -221,6 +221,11 @@ func FuzzWalk(f *testing.F) {
 		for _, p := range paths {
 			checkPath(t, chain, p)
 		}
+		held := Roots{Anchors: chain.Anchors, Elsewhere: chain.Elsewhere}
+		trust := KnownFirmware()[int(bits)%3].Trust(Server{Served: chain.Served, Host: sipHost}, held, time.Unix(at, 0))
+		if trust.Trusted() && (!trust.Path.Anchored || trust.Path.Reason() != Trusted) {
+			t.Fatalf("trusted by %s", trust.Path.Reason())
+		}
 	})
 }
 

@@ -266,6 +266,8 @@ func shapeTrust(m *maker) []trustCase {
 		of("crossed, the first held", "trusted", list(a), crossed, aByB),
 		of("crossed, the second held", "trusted", list(b), crossed, aByB),
 		of("crossed through an expired link beside a good one", "trusted", list(b), crossed, m.make("A", b, ca, lives(2005, 2009)), aByB),
+		of("a path that may do beside one that does not", "unknown critical_extension critical_extension",
+			list(m.make("A", nil, ca, lives(2005, 2009)), m.make("B", nil, ca, unknownExtension(true))), crossed, m.make("A", b, ca, unknownExtension(true))),
 		of("a loop", "refused unknown_root", list(root), crossed, aByB, bByA),
 		of("a loop with a way out", "trusted", list(b), crossed, bByA, aByB),
 		{name: "a bomb", served: layers[:100], host: "leaf", enrolled: list(root), want: "refused unknown_root"},

@@ -77,7 +77,7 @@ func (w Way) handshake(ctx context.Context, address netip.AddrPort, hosts []stri
 		return nil
 	}
 	secured := tls.Client(conn, offer)
-	defer secured.Close()
+	defer func() { _ = secured.Close() }() // a peer that is gone needs no goodbye
 	if err := secured.HandshakeContext(ctx); err != nil {
 		out.Problem, out.Detail = handshakeProblem(err), printable(err.Error())
 	}

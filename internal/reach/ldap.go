@@ -80,7 +80,7 @@ type controller struct {
 // open connects to the first address that lets us, reads the rootDSE and logs on.
 func (c *controller) open(ctx context.Context, addresses []netip.Addr) (*session, error) {
 	boundLDAP()
-	roots, err := readRoots(c.access.RootFiles)
+	roots, err := ReadRoots(c.access.RootFiles)
 	if err != nil {
 		return nil, problem(facts.CredentialUnusable, "the roots of directory.roots cannot be read: %v", err)
 	}

@@ -39,7 +39,7 @@ func verifiedBy(host string, rootFiles []string) (*tls.Config, error) {
 	if rootFiles == nil {
 		return verifiedTLS(host, nil), nil
 	}
-	roots, err := readRoots(rootFiles)
+	roots, err := ReadRoots(rootFiles)
 	if err != nil {
 		return nil, problem(facts.CredentialUnusable, "the roots cannot be read: %v", err)
 	}
@@ -91,8 +91,8 @@ func verifyServer(served []*x509.Certificate, host string, roots []*x509.Certifi
 	return nil
 }
 
-// readRoots reads the certificates of PEM files.
-func readRoots(paths []string) ([]*x509.Certificate, error) {
+// ReadRoots reads the certificates of PEM files.
+func ReadRoots(paths []string) ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
 	for _, path := range paths {
 		certificates, err := readRootFile(path)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 const columns = 100
@@ -28,16 +30,21 @@ func (r *Report) Explain(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	for _, f := range r.Failures {
-		wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", f.Reason.Name, f.Reason.Effect, f.Reason.Means))
-		wrap(w, "  seen      ", "            ", f.Err.Error())
-		wrap(w, "  phone     ", "            ", f.Reason.Screen)
-		wrap(w, "  mend      ", "            ", f.Reason.Mend)
-		wrap(w, "  at phone  ", "            ", f.Reason.AtPhone)
-		if f.Reason.ResetHurts && f.Reason.Effect.Fails() {
-			wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
-		}
+		explainReason(w, f.Reason, f.Err.Error())
 	}
 	fmt.Fprintf(w, "%s, in %s\n", r.sum(), r.Ended.Sub(r.Started).Round(time.Millisecond))
+}
+
+// explainReason writes what a reason means, what was seen of it, what the phone shows and what mends it.
+func explainReason(w io.Writer, r *phone.Reason, seen string) {
+	wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", r.Name, r.Effect, r.Means))
+	wrap(w, "  seen      ", "            ", seen)
+	wrap(w, "  phone     ", "            ", r.Screen)
+	wrap(w, "  mend      ", "            ", r.Mend)
+	wrap(w, "  at phone  ", "            ", r.AtPhone)
+	if r.ResetHurts && r.Effect.Fails() {
+		wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
+	}
 }
 
 func (r *Report) sum() string {

@@ -38,6 +38,8 @@ type Planned struct {
 // Plan is everything that a site file asks for. It is not changed once it is made.
 type Plan struct {
 	Jobs []*Planned
+	// Judged is what is judged of them.
+	Judged []*Judged
 	// Set holds the series that follow from the site file alone.
 	Set metric.Set
 }
@@ -51,7 +53,9 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 	}
 	p := &Plan{}
 	byKey := map[string]*Planned{}
+	judged := map[alike]*Judged{}
 	for _, s := range cfg.Sites {
+		of := map[string]*Planned{} // of the site, by network and collector
 		for _, n := range s.Networks {
 			if !slices.Contains(networks, n.Name) {
 				continue
@@ -62,9 +66,12 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 					if err := rateFits(&t); err != nil {
 						return nil, err
 					}
-					p.add(byKey, c, t, s.Name)
+					of[string(n.Name)+" "+c.Name] = p.add(byKey, c, t, s.Name)
 				}
 			}
+		}
+		if err := p.judge(judged, s, of); err != nil {
+			return nil, err
 		}
 	}
 	tellApart(p.Jobs)
@@ -126,7 +133,7 @@ func configured(c *collectors.Collector, t collectors.Target, set site.Collector
 	return t
 }
 
-func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collectors.Target, siteName string) {
+func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collectors.Target, siteName string) *Planned {
 	key := t.Key()
 	j := byKey[key]
 	if j == nil {
@@ -137,6 +144,32 @@ func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collect
 	if !slices.Contains(j.Sites, siteName) {
 		j.Sites = append(j.Sites, siteName)
 	}
+	return j
+}
+
+// judge takes note of what is to be judged at a site: its pools, by what Active Directory shows inside.
+func (p *Plan) judge(all map[alike]*Judged, s *site.Site, of map[string]*Planned) error {
+	for _, network := range []site.NetworkName{site.Internal, site.External} {
+		key := alike{
+			pool: of[string(network)+" pool"], directory: of["internal directory"], certsrv: of["internal certsrv"],
+			held: fmt.Sprint(s.EnrolledRoots),
+		}
+		if key.pool == nil {
+			continue
+		}
+		g := all[key]
+		if g == nil {
+			held, err := heldBySite(s.EnrolledRoots)
+			if err != nil {
+				return fmt.Errorf("site %s: %w", s.Name, err)
+			}
+			g = &Judged{Network: network, Pool: key.pool, Directory: key.directory, Certsrv: key.certsrv, held: held}
+			all[key] = g
+			p.Judged = append(p.Judged, g)
+		}
+		g.Sites = append(g.Sites, s.Name)
+	}
+	return nil
 }
 
 type labels struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/signin"
 )
 
 const (
@@ -39,6 +40,8 @@ type Scheduler struct {
 
 	duration, queue *prometheus.HistogramVec
 
+	steps []signin.Step
+
 	ready atomic.Bool // once it was
 
 	mu   sync.Mutex
@@ -50,6 +53,9 @@ type Scheduler struct {
 type running struct {
 	plan *Plan
 	jobs []*job // one for each of plan.Jobs
+	// judged are the judgements, and those that a job's reports change.
+	judged []*judgement
+	byJob  map[*job][]*judgement
 }
 
 // job is a planned probe with its state. Between being taken from the heap and being put back it
@@ -61,6 +67,7 @@ type job struct {
 	cancel  context.CancelFunc
 	last    atomic.Pointer[Report]
 	busy    sync.Mutex
+	forest  atomic.Pointer[string] // of a directory, once a controller was read
 
 	next  time.Time // when it is due
 	grid  time.Time // a moment from which regular probes are whole intervals away
@@ -80,6 +87,7 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shar
 		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
 		duration: histogram(descDuration), queue: histogram(descQueue),
+		steps: signin.Steps(&signin.Cache{}),
 	}
 	registry.MustRegister(s.duration, s.queue)
 	s.plan.Store(&running{plan: &Plan{}})
@@ -126,13 +134,18 @@ func (s *Scheduler) Last(p *Planned) *Report {
 	return nil
 }
 
-// Sets yields the series of the plan and of every last report, for a metric.Gatherer.
+// Sets yields the series of the plan, of every last report and of every judgement, for a metric.Gatherer.
 func (s *Scheduler) Sets(yield func(metric.Set)) {
 	r := s.plan.Load()
 	yield(r.plan.Set)
 	for _, j := range r.jobs {
 		if report := j.last.Load(); report != nil {
 			yield(report.Set)
+		}
+	}
+	for _, g := range r.judged {
+		if set := g.set.Load(); set != nil {
+			yield(*set)
 		}
 	}
 }
@@ -158,6 +171,7 @@ func (s *Scheduler) Swap(plan *Plan) {
 		old[j.key] = j
 	}
 	next := &running{plan: plan}
+	jobs := map[*Planned]*job{}
 	now := time.Now()
 	for _, p := range plan.Jobs {
 		key := p.Target.Key()
@@ -169,6 +183,11 @@ func (s *Scheduler) Swap(plan *Plan) {
 		j.planned.Store(p)
 		delete(old, key)
 		next.jobs = append(next.jobs, j)
+		jobs[p] = j
+	}
+	next.judged, next.byJob = judgements(plan, jobs)
+	for _, g := range next.judged { // what is known already shows at once
+		s.judge(g, now)
 	}
 	for _, j := range old {
 		j.cancel()
@@ -310,6 +329,9 @@ func (s *Scheduler) probe(j *job) {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
 	}
 	j.last.Store(r)
+	for _, g := range s.plan.Load().byJob[j] {
+		s.judge(g, r.Ended)
+	}
 	s.putBack(j, t.Interval, r.Ended, confirming && !t.Credentialled())
 }
 

@@ -89,7 +89,8 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 				http.StatusBadRequest)
 			return
 		}
-		planned := o.Scheduler.Plan().Find(siteName, network, collector)
+		plan := o.Scheduler.Plan()
+		planned := plan.Find(siteName, network, collector)
 		if len(planned) == 0 {
 			http.Error(w, "the site file has no such site, network or collector", http.StatusNotFound)
 			return
@@ -104,7 +105,17 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			o.lookAt(r.Context(), p).Explain(w)
+			report := o.lookAt(r.Context(), p)
+			report.Explain(w)
+			if judged := plan.JudgedAt(siteName, p); judged != nil {
+				fmt.Fprintln(w)
+				judged.Explain(w, o.Scheduler.Shared(), func(need *schedule.Planned) *schedule.Report {
+					if need == p {
+						return report
+					}
+					return o.Scheduler.Last(need)
+				})
+			}
 		}
 	}
 }

@@ -1,0 +1,155 @@
+package signin
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// Attempt is what a phone meets at one address of one endpoint of its order.
+type Attempt struct {
+	Host    string
+	Address netip.AddrPort
+	// State is OK, Blocked, Unknown or NotWatched.
+	State    State
+	Findings []Finding
+	// Trust is nil where no chain was judged.
+	Trust *phone.Trust
+
+	endpoint *phone.Endpoint
+	order    int // of the endpoint
+	// spared tells that its failure is no flaw of the phone's order.
+	spared bool
+}
+
+// judgement judges one address; ok is false where there is nothing to judge.
+type judgement func(*Attempt, *facts.PoolServer) (ok bool)
+
+// follow goes through the order in which a firmware finds its registrars and judges each address. What the
+// phone passes over is left out.
+func follow(p *facts.Pool, f phone.Firmware, judge judgement) []Attempt {
+	i := slices.IndexFunc(p.Routes, func(r facts.Route) bool { return r.Firmware == f.Version })
+	if i < 0 {
+		return nil
+	}
+	var out []Attempt
+	for order := range p.Routes[i].Endpoints {
+		e := &p.Routes[i].Endpoints[order]
+		if !e.Usable(f.StrictSRV) {
+			continue
+		}
+		for _, address := range e.Addresses {
+			a := Attempt{Host: e.Host, Address: netip.AddrPortFrom(address, e.Port), State: OK, endpoint: e, order: order}
+			if judge(&a, serverAt(p, a.Address)) {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+func serverAt(p *facts.Pool, address netip.AddrPort) *facts.PoolServer {
+	i := slices.IndexFunc(p.Servers, func(s facts.PoolServer) bool { return s.Address == address })
+	if i < 0 {
+		return nil
+	}
+	return &p.Servers[i]
+}
+
+// found notes why the address is not good.
+func (a *Attempt) found(state State, r *phone.Reason, detail string) {
+	a.State = state
+	a.note(r, detail)
+}
+
+func (a *Attempt) note(r *phone.Reason, detail string) {
+	text := fmt.Sprintf("%s at %s", a.Host, a.Address)
+	if detail != "" {
+		text += ": " + detail
+	}
+	a.Findings = append(a.Findings, Finding{r, text})
+}
+
+// fold says how a phone fares that goes through the attempts in their order: it gets through at the first that
+// is good.
+func fold(all []Attempt) Outcome {
+	out := Outcome{Servers: all}
+	first := slices.IndexFunc(all, func(a Attempt) bool { return a.State == OK })
+	if first < 0 {
+		out.State = stopped(all)
+		for i := range all {
+			out.Findings = append(out.Findings, all[i].Findings...)
+			if all[i].ended() { // it does not come to an end by ending
+				out.endsWith(&all[i])
+			}
+		}
+		out.settle()
+		return out
+	}
+	out.State = OK
+	for i := range all {
+		a := &all[i]
+		if !counts(a, &all[first], all) {
+			continue
+		}
+		if a.State == Blocked {
+			out.State = Degraded
+		}
+		out.Findings = append(out.Findings, a.Findings...)
+		if a.State == OK && a.order == all[first].order {
+			out.endsWith(a)
+		}
+	}
+	out.settle()
+	return out
+}
+
+// ended tells that a certificate has ended by which a phone came through.
+func (a *Attempt) ended() bool {
+	return a.State == Blocked && a.Trust != nil && a.Trust.Faults[0].Reason == phone.TrustReason(phone.LinkExpired)
+}
+
+// stopped is the state when no attempt gets through.
+func stopped(all []Attempt) State {
+	has := func(s State) bool { return slices.ContainsFunc(all, func(a Attempt) bool { return a.State == s }) }
+	switch {
+	case has(NotWatched):
+		return NotWatched
+	case has(Unknown), len(all) == 0:
+		return Unknown
+	default:
+		return Blocked
+	}
+}
+
+// counts tells whether an attempt belongs to what should be good, where first gets through. The guessed names of
+// an order need not exist beyond that, and of a guessed host one port is enough: servers listen on 5061 inside
+// and on 443 outside (CONTRACT section 6.1; guide pages 4 and 19).
+func counts(a, first *Attempt, all []Attempt) bool {
+	if a.endpoint.From.Type == phone.SRV || a.order == first.order {
+		return true
+	}
+	otherPort := func(o Attempt) bool {
+		return o.State == OK && o.Host == a.Host && o.Address.Port() != a.Address.Port()
+	}
+	return a.order < first.order && (!a.spared || !slices.ContainsFunc(all, otherPort))
+}
+
+// endsWith takes over when the certificates of a good address end, if that is earlier.
+func (o *Outcome) endsWith(a *Attempt) {
+	if a.Trust == nil {
+		return
+	}
+	at, certificate := a.Trust.Path.ValidUntil()
+	if certificate != nil && (o.ValidUntil.IsZero() || at.Before(o.ValidUntil)) {
+		o.ValidUntil, o.Ends = at, facts.CertificateOf(certificate).Subject
+		o.AnchorEnds = time.Time{}
+		if anchor := a.Trust.Anchor(); anchor != nil {
+			o.AnchorEnds = anchor.NotAfter
+		}
+	}
+}

@@ -1,0 +1,141 @@
+// Package signin says what the facts mean for a phone: which step of its way to being signed in it gets
+// through, and what stops it. It asks nobody and looks at no clock. Its steps are judged each by itself; the
+// verdict over all of them is made of their outcomes.
+package signin
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// State is how a step ends for a phone.
+type State string
+
+// The states of a step.
+const (
+	// OK: the phone gets through, and everything in its order is good.
+	OK State = "ok"
+	// Degraded: the phone gets through, but not everything in its order is good.
+	Degraded State = "degraded"
+	// Blocked: nothing in the phone's order gets through.
+	Blocked State = "blocked"
+	// Unknown: something that was asked gave no answer by which to judge.
+	Unknown State = "unknown"
+	// NotWatched: nobody was asked, or may be, so that there is no verdict.
+	NotWatched State = "not_watched"
+)
+
+// Finding is a reason and what was seen of it.
+type Finding struct {
+	Reason *phone.Reason
+	Seen   string
+}
+
+// Outcome is how a step ends for one kind of phone.
+type Outcome struct {
+	State State
+	// Findings are the reasons for the state, and then what is noted besides.
+	Findings []Finding
+	// ValidUntil is when the step stops to work if nothing is done, and Ends the certificate that ends then; zero
+	// and empty where that is not known.
+	ValidUntil time.Time
+	Ends       string
+	// AnchorEnds is when the root ends to which the certificates lead; zero where they lead to none.
+	AnchorEnds time.Time
+	// Unanchored tells that it was judged without knowing the phone's roots.
+	Unanchored bool
+	// Servers are the addresses that were judged one by one.
+	Servers []Attempt
+}
+
+// Reason is why the state is not OK; nil when it is.
+func (o *Outcome) Reason() *phone.Reason {
+	if o.State == OK || len(o.Findings) == 0 {
+		return nil
+	}
+	return o.Findings[0].Reason
+}
+
+// Step is one part of the phone's way.
+type Step struct {
+	Name string
+	// Needs are the steps that come before it.
+	Needs []string
+	Judge func(*facts.Seen, phone.Profile, time.Time) Outcome
+}
+
+// Steps lists the steps that are judged here, in the phone's order. Chains that were judged before are looked
+// up in the cache.
+func Steps(cache *Cache) []Step {
+	return []Step{
+		{Name: "tls", Needs: []string{"registrar"}, Judge: judgeTLS},
+		{Name: "trust", Needs: []string{"tls"}, Judge: cache.judgeTrust},
+	}
+}
+
+// Verdicts are the outcomes of steps for one kind of phone.
+type Verdicts []Outcome
+
+// Outcomes judges every step.
+func Outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) Verdicts {
+	var out Verdicts
+	for _, s := range steps {
+		out = append(out, s.Judge(seen, p, at))
+	}
+	return out
+}
+
+// ValidUntil is the earliest end of any step's; zero where none is known.
+func (v Verdicts) ValidUntil() time.Time {
+	var out time.Time
+	for _, o := range v {
+		if !o.ValidUntil.IsZero() && (out.IsZero() || o.ValidUntil.Before(out)) {
+			out = o.ValidUntil
+		}
+	}
+	return out
+}
+
+// Addresses lists the registrars' addresses whose chain the phone trusts under some name by which it comes there,
+// and those that it refuses. One of which that is not known is in neither.
+func (v Verdicts) Addresses() (trusted, refused []string) {
+	is := map[string]bool{}
+	for _, o := range v {
+		for _, a := range o.Servers {
+			if a.Trust != nil && (a.State == OK || a.State == Blocked) {
+				is[a.Address.String()] = is[a.Address.String()] || a.State == OK
+			}
+		}
+	}
+	for _, address := range slices.Sorted(maps.Keys(is)) {
+		if is[address] {
+			trusted = append(trusted, address)
+		} else {
+			refused = append(refused, address)
+		}
+	}
+	return trusted, refused
+}
+
+// settle orders the findings and drops those that come twice: first what made the state.
+func (o *Outcome) settle() {
+	var once []Finding
+	for _, f := range o.Findings {
+		if !slices.Contains(once, f) {
+			once = append(once, f)
+		}
+	}
+	weight := func(f Finding) int {
+		if o.State == Unknown && f.Reason.Effect == phone.Blinds {
+			return int(phone.Blocks) + 1
+		}
+		return int(f.Reason.Effect)
+	}
+	slices.SortStableFunc(once, func(a, b Finding) int { return cmp.Compare(weight(b), weight(a)) })
+	o.Findings = once
+}

@@ -1,0 +1,86 @@
+package signin
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// judgeTLS says whether a phone comes to an encrypted connection with a registrar.
+func judgeTLS(seen *facts.Seen, p phone.Profile, _ time.Time) Outcome {
+	if seen.Pool == nil {
+		return Outcome{State: NotWatched}
+	}
+	all := follow(seen.Pool, p.Firmware, func(a *Attempt, s *facts.PoolServer) bool {
+		judgeHandshake(a, s)
+		return true
+	})
+	if len(all) == 0 {
+		return nowhere(seen.Pool, p)
+	}
+	return withUnanswered(fold(all), seen.Pool, p)
+}
+
+func judgeHandshake(a *Attempt, s *facts.PoolServer) {
+	if s == nil {
+		a.found(Unknown, reasonNotAsked, "")
+		return
+	}
+	h := &s.Phone
+	switch h.Problem {
+	case "":
+	case facts.HandshakeBadCertificate:
+		a.found(Unknown, reasonTLSBadCertificate, h.Detail)
+	case facts.HandshakeUnreachable, facts.HandshakeSilent:
+		a.spared = true
+		a.found(Blocked, handshakeReasons[h.Problem], h.Detail)
+	default:
+		reason := handshakeReasons[h.Problem]
+		if h.Problem == facts.HandshakeRefused && s.Modern.Problem == "" {
+			reason = reasonTLSHardened
+		}
+		a.found(Blocked, reason, h.Detail)
+	}
+}
+
+// nowhere is the outcome for a phone that has nobody to turn to.
+func nowhere(pool *facts.Pool, p phone.Profile) Outcome {
+	for _, r := range pool.Routes {
+		for _, e := range r.Endpoints {
+			if r.Firmware == p.Firmware.Version && len(e.Addresses) > 0 { // passed over, then
+				out := Outcome{State: Blocked, Findings: []Finding{{trustReasons[phone.OutsideSIPDomain],
+					fmt.Sprintf("%s by %s, SIP domain %s", e.Host, e.Asked, p.Domains.SIP)}}}
+				return withUnanswered(out, pool, p)
+			}
+		}
+	}
+	out := Outcome{State: Unknown, Findings: []Finding{{reasonNoRegistrar, "sign-in to " + p.Domains.SIP}}}
+	return withUnanswered(out, pool, p)
+}
+
+// withUnanswered takes a block back where a name of the order was not answered: it might lead further.
+func withUnanswered(out Outcome, pool *facts.Pool, p phone.Profile) Outcome {
+	if out.State != Blocked && out.State != Unknown || pool.Names == nil {
+		return out
+	}
+	for _, c := range p.Domains.Candidates(p.Firmware.Registrar) {
+		if !settled(pool.Names, c) {
+			out.State = Unknown
+			out.Findings = append(out.Findings, Finding{reasonNameUnanswered, fmt.Sprintf("%s %s", c.Type, c.Name)})
+		}
+	}
+	out.settle()
+	return out
+}
+
+// settled tells whether some resolver said that a name has the record or has not.
+func settled(names *facts.Names, c phone.Candidate) bool {
+	return slices.ContainsFunc(names.Walks, func(w facts.Walk) bool {
+		return slices.ContainsFunc(w.Lookups, func(l facts.Lookup) bool {
+			return l.Name == c.Name && l.Type == c.Type && l.Outcome.Settled()
+		})
+	})
+}

@@ -1,0 +1,134 @@
+package signin
+
+import (
+	"cmp"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// judgeTrust says whether a phone trusts a registrar with which it comes to a connection.
+func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
+	if seen.Pool == nil {
+		return Outcome{State: NotWatched}
+	}
+	ad := publishedIn(seen)
+	j := &truster{cache: c, profile: p, ad: ad, store: storeOf(p, ad), at: at}
+	all := follow(seen.Pool, p.Firmware, j.judge)
+	if len(all) == 0 {
+		return Outcome{State: Unknown}
+	}
+	out := withUnanswered(fold(all), seen.Pool, p)
+	out.Unanchored = j.unanchored
+	return out
+}
+
+// truster judges the servers that one kind of phone meets.
+type truster struct {
+	cache   *Cache
+	profile phone.Profile
+	ad      published
+	store   store
+	at      time.Time
+	// unanchored is set once a server is trusted without knowing the phone's roots.
+	unanchored bool
+}
+
+func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
+	if s == nil {
+		a.found(Unknown, reasonNotAsked, "")
+		return true
+	}
+	if s.Phone.Problem != "" {
+		return false // the phone does not come so far
+	}
+	t := j.cache.trust(j.profile.Firmware, s.Phone.Served, a.Host, &j.store, j.at)
+	a.Trust = t
+	for _, f := range t.Faults {
+		state := Unknown
+		if t.Refused() {
+			state = Blocked
+		}
+		a.found(state, trustReasons[f.Reason], describe(f))
+	}
+	for _, f := range t.Doubts {
+		a.note(trustReasons[f.Reason], describe(f))
+	}
+	if j.profile.Kind == phone.New {
+		j.judgeNew(a)
+	} else {
+		j.compare(a, s)
+	}
+	return true
+}
+
+// judgeNew takes back what cannot be said of a new phone whose roots are not known.
+func (j *truster) judgeNew(a *Attempt) {
+	switch {
+	case a.Trust.Anchor() != nil: // built in, or published
+	case j.profile.External:
+		a.Findings = nil
+		a.found(NotWatched, reasonEnrolInside, "")
+	case j.ad.known && !j.ad.unseen:
+	case j.ad.denied:
+		a.Findings = nil
+		a.found(NotWatched, reasonADNotWatched, "")
+	case a.Trust.Trusted() && j.ad.unseen:
+		a.found(Unknown, reasonCertsrvUnseen, "")
+	case a.Trust.Trusted():
+		a.found(Unknown, reasonADUnknown, "")
+	}
+}
+
+// compare holds what enrolled phones hold against what AD publishes now: they part in a roll-over, and each side
+// strands other phones.
+func (j *truster) compare(a *Attempt, s *facts.PoolServer) {
+	if a.Trust.Trusted() && a.Trust.Anchor() == nil {
+		j.unanchored = true
+	}
+	now := store{held: j.ad.roots, elsewhere: j.ad.elsewhere}
+	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
+		return
+	}
+	today := j.cache.trust(j.profile.Firmware, s.Phone.Served, a.Host, &now, j.at)
+	switch {
+	case a.Trust.Path.Anchored && !today.Path.Anchored:
+		a.note(reasonStrandsNew, subject(a.Trust.Anchor())+" is not published any more")
+	case !a.Trust.Path.Anchored && today.Path.Anchored:
+		a.note(reasonStrandsEnrolled, subject(today.Anchor())+" is published")
+	}
+}
+
+func subject(c *x509.Certificate) string { return facts.CertificateOf(c).Subject }
+
+// describe tells what of a certificate is at fault.
+func describe(f phone.TrustFault) string {
+	if f.About == nil {
+		return "no certificate"
+	}
+	c := facts.CertificateOf(f.About)
+	switch f.Reason {
+	case phone.TrustReason(phone.LinkExpired):
+		return c.Subject + " ended " + c.NotAfter.UTC().Format(time.RFC3339)
+	case phone.TrustReason(phone.LinkNotYetValid):
+		return c.Subject + " begins " + c.NotBefore.UTC().Format(time.RFC3339)
+	case phone.TrustReason(phone.SHA2Link), phone.TrustReason(phone.WeakLink), phone.DoubtSHA2:
+		return c.Subject + " is signed with " + c.SignatureAlgorithm
+	case phone.TrustReason(phone.KeyTooLong), phone.TrustReason(phone.KeyTooShort), phone.DoubtLongKey,
+		phone.TrustReason(phone.UnsupportedKey):
+		return fmt.Sprintf("%s has a key %s %d, signed with %s", c.Subject, c.KeyType, c.KeyBits, c.SignatureAlgorithm)
+	case phone.NameOfOther, phone.NameByWildcard, phone.NameInShadow:
+		const few = 4
+		names := strings.Join(c.DNSNames[:min(len(c.DNSNames), few)], ", ")
+		return c.Subject + ", alternative names: " + cmp.Or(names, "none")
+	case phone.TrustReason(phone.UnknownRoot), phone.TrustReason(phone.IncompleteChain), phone.TrustReason(phone.RootInAIA),
+		phone.RootNotSeen:
+		return c.Subject + ", issued by " + c.Issuer
+	default:
+		return c.Subject
+	}
+}
