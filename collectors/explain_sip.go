@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 // explainSIP writes the registrars in the order of each firmware, and for each address what it answers each.
@@ -49,6 +50,10 @@ func explainSIPAnswer(w io.Writer, a *facts.SIPAnswer) {
 		}
 		for _, c := range a.Challenges {
 			fmt.Fprintf(w, "      %.20s version %d for %.60q, realm %.40q\n", c.Scheme, c.Version, c.TargetName, c.Realm)
+			// Behind a load balancer or an Access Edge it is another server's name than the certificate's.
+			if name := c.Host(); name != "" && len(a.Served) > 0 && phone.MatchName(a.Served[0], name) == phone.NameMismatch {
+				fmt.Fprintln(w, "        which is not a name of the certificate")
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 const (
 	// smallestImage is far less than an image has: they have some 15 MiB (guide step 27).
-	smallestImage = 32 << 10
+	smallestImage = 16 << 10
 	// maxFiles bounds how many files one probe looks for, and moreFiles how many more for each further server.
 	maxFiles  = 16
 	moreFiles = 8

@@ -317,11 +317,6 @@ func noteSIP(s *facts.SIPServer, found findings) {
 		if a.Status == 200 {
 			found.add(reasonSIPAnonymous, fmt.Sprintf("%s: %s", s.Address, sipText(a)))
 		}
-		for _, c := range a.Challenges {
-			if name := c.Host(); name != "" && len(a.Served) > 0 && phone.MatchName(a.Served[0], name) == phone.NameMismatch {
-				found.add(reasonSIPTarget, fmt.Sprintf("%s: %s wants tickets for %.100q", a.Address, c.Scheme, c.TargetName))
-			}
-		}
 	}
 }
 

@@ -74,10 +74,6 @@ var (
 	reasonSIPAnonymous = noting("sip_anonymous",
 		"the registrar takes a registration without a logon: it is none of Office Communications Server",
 		"nothing by itself", "see to what the SRV record and sip.<SIP domain> lead")
-	reasonSIPTarget = noting("sip_target_differs",
-		"the name by which the registrar wants tickets (targetname) is not in its certificate",
-		"nothing by itself; Kerberos fails where no such name is registered (setspn -L on the service's account)",
-		"nothing where a load balancer leads to front ends with a certificate of the pool's name; else correct the certificate")
 	reasonSIPLeftOut = noting("sip_left_out",
 		"the sign-in order leads to more registrars than are asked", "nothing",
 		"take addresses out of DNS that serve no phones, such as those of retired front ends")
@@ -103,6 +99,6 @@ func sipReasons() []*Reason {
 		reasonSIPUnavailable, reasonSIPVersionBlocked, reasonSIPFilterTrouble, reasonSIPForbidden, reasonSIPNoRoute, reasonSIPTimeSkew,
 		reasonSIPClockOff, reasonSIPNoLogon, reasonSIPEvent, reasonSIPOverloaded, reasonSIPNextHop, reasonSIPServerError, reasonSIPStatus,
 		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPAnonymous,
-		reasonSIPTarget, reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
+		reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
 	}
 }

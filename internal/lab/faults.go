@@ -40,7 +40,7 @@ func Faults() []Fault {
 }
 
 func faultTable() []fault {
-	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), poolFaults(), updateFaults(), firmwareFaults())
+	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), sipFaults(), exchangeFaults(), poolFaults(), updateFaults(), firmwareFaults())
 }
 
 // with adds the reasons that other collectors find.
@@ -59,21 +59,22 @@ func nameFaults() []fault {
 	blind := func(f fault) fault {
 		return with(f, map[string][]string{
 			"ntp": {"time_names_unanswered"}, "directory": {"dc_names_unanswered"}, "certsrv": {"certsrv_host_unknown"},
-			"pool": {"pool_names_unanswered"}, "update": {"update_names_unanswered"}, "firmware": {"firmware_names_unanswered"},
-			"firmware_download": {"firmware_names_unanswered"},
+			"pool": {"pool_names_unanswered"}, "sip": {"sip_names_unanswered"}, "exchange": {"exchange_names_unanswered"},
+			"update": {"update_names_unanswered"}, "firmware": {"firmware_names_unanswered"}, "firmware_download": {"firmware_names_unanswered"},
 		})
 	}
 	misdirected := func(f fault) fault { return with(f, map[string][]string{"pool": {"pool_unreachable"}}) }
 	return []fault{
 		dnsInside("srv_dropped", "SRV _sipinternaltls._tcp is gone", drops(sipInternalSRV), "srv_missing"),
 		with(dnsInside("sip_a_dropped", "A sip is gone", drops(sipName), "sip_a_missing", "srv_outside_sip_domain"),
-			map[string][]string{"pool": {"pool_outside_sip_domain"}}),
+			map[string][]string{"pool": {"pool_outside_sip_domain"}, "sip": {"sip_no_connection"}}),
 		with(dnsInside("registrar_gone", "no name leads to the pool any more", drops(sipInternalSRV, sipName),
-			"registrar_not_found", "srv_missing", "sip_a_missing"), map[string][]string{"pool": {"pool_no_registrar"}}),
+			"registrar_not_found", "srv_missing", "sip_a_missing"), map[string][]string{"pool": {"pool_no_registrar"}, "sip": {"sip_no_connection"}}),
 		with(dnsInside("srv_target_gone", "the SRV record points to a name without an address", drops(poolName), "srv_target_unresolved"),
 			map[string][]string{"update": {"update_unresolved"}, "firmware": {"firmware_unresolved"}}),
 		dnsInside("ntp_srv_dropped", "SRV _ntp._udp is gone; time.windows.com is left", drops(ntpSRV), "time_srv_missing"),
-		dnsInside("autodiscover_dropped", "A autodiscover is gone", drops(autodiscoverName), "autodiscover_missing"),
+		with(dnsInside("autodiscover_dropped", "A autodiscover is gone", drops(autodiscoverName), "autodiscover_missing"),
+			map[string][]string{"exchange": {"autodiscover_unresolved"}}),
 		dnsInside("ucupdates_dropped", "A ucupdates-r2 is gone", drops(updateName), "update_name_missing"),
 		misdirected(dnsInside("wildcard", "the DHCP domain has a wildcard record", wildcard(dhcpDomain), "wildcard_zone", "wildcard_misdirects")),
 		misdirected(dnsInside("wildcard_sip", "the SIP domain has a wildcard record", wildcard(sipDomain), "wildcard_zone", "wildcard_misdirects")),

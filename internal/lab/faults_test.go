@@ -57,6 +57,12 @@ func look(t *testing.T, o *office) map[string]string {
 	for server, s := range map[string]*tcpServer{"pool01": o.pool[firstFrontEnd], "fe02": o.pool[secondFrontEnd], "edge": o.edge} {
 		note("pool "+server+" phone", func() string { return askPool(t, s, tls.VersionTLS10) })
 		note("pool "+server+" modern", func() string { return askPool(t, s, tls.VersionTLS12) })
+		for _, fw := range phone.KnownFirmware() {
+			note("sip "+server+" "+fw.Version, func() string { return askSIP(t, s, fw) })
+		}
+	}
+	for i, server := range [mailServers]string{mailInside: "mail inside", mailOutside: "mail outside"} {
+		note(server, func() string { return askMail(t, o.mail[i]) })
 	}
 	wg.Wait()
 	return seen
@@ -130,12 +136,29 @@ func effects() map[string]map[string]string {
 		"certsrv_https":     {"certsrv": "302 https://ca01.contoso.com/certsrv/certnew.p7b?ReqID=CACert&Renewal=-1&Enc=b64"},
 		"ca_name_dropped":   both("A "+caName, "NXDOMAIN"),
 
+		"sip_old_blocked":     {"sip pool01 1.0.199.123": "SIP/2.0 403 Forbidden, ms-diagnostics: 17002"},
+		"sip_403":             {"sip pool01": "SIP/2.0 403 Forbidden"},
+		"sip_503":             {"sip pool01": "SIP/2.0 503 Service Unavailable"},
+		"sip_404":             {"sip pool01": "SIP/2.0 404 Not Found, ms-diagnostics: 4005"},
+		"sip_time_skew":       {"sip pool01": "+, ms-diagnostics: 1013"},
+		"sip_redirects":       {"sip pool01": "SIP/2.0 301 Moved Permanently, Contact: <sip:sip.fabrikam.com:5061"},
+		"sip_basic":           {"sip pool01": "+, WWW-Authenticate: Basic realm=\"x\""},
+		"sip_silent":          {"sip pool01": "silence"},
+		"sip_garbage":         {"sip pool01": "HTTP/1.1 400 Bad Request"},
+		"exchange_404":        {"mail inside": "404 Not Found text/plain; charset=utf-8 by autodiscover.fabrikam.com"},
+		"exchange_500":        {"mail inside": "500 Internal Server Error text/html by autodiscover.fabrikam.com"},
+		"exchange_basic":      {"mail inside": "401 Unauthorized text/html Basic realm=\"mail\" by autodiscover.fabrikam.com"},
+		"exchange_anonymous":  {"mail inside": "200 OK text/xml error 600 by autodiscover.fabrikam.com"},
+		"exchange_html":       {"mail inside": "200 OK text/html by autodiscover.fabrikam.com"},
+		"exchange_wrong_name": {"mail inside": "401 Unauthorized text/html Negotiate NTLM by pool99.contoso.com"},
+		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
+		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),
 		"pool_hardened":       {"pool pool01 phone": "remote error: tls: protocol version not supported"},
 		"pool_phone_only":     {"pool pool01 modern": "remote error: tls: protocol version not supported"},
 		"pool_down":           both("A "+sipName, "192.0.2.13"),
-		"pool_hangs":          {"pool pool01": "silence"},
-		"pool_plain_text":     {"pool pool01": "tls: first record does not look like a TLS handshake"},
-		"pool_closes":         {"pool pool01": "EOF"},
+		"pool_hangs":          {"pool pool01": "silence", "sip pool01": "no TLS"},
+		"pool_plain_text":     {"pool pool01": "tls: first record does not look like a TLS handshake", "sip pool01": "no TLS"},
+		"pool_closes":         {"pool pool01": "EOF", "sip pool01": "no TLS"},
 		"pool_expired":        {"pool pool01": "pool01.contoso.com until 2009"},
 		"pool_wrong_name":     {"pool pool01": "pool99.contoso.com until 2049"},
 		"pool_members_differ": both("A "+sipName, "10.70.0.81 10.70.0.83"),

@@ -42,6 +42,7 @@ type office struct {
 	certsrv    *webServer
 	frontEnds  [frontEnds]*webServer
 	proxy      *webServer
+	mail       [mailServers]*webServer
 	pool       [frontEnds]*tcpServer
 	edge       *tcpServer
 
@@ -57,14 +58,13 @@ func Start(n int) (*Lab, error) {
 		return nil, fmt.Errorf("a lab with %d sites: write 1 to %d", n, MaxSites)
 	}
 	ofController, errController := tls.X509KeyPair(controllerCertificate, controllerKey)
-	ofProxy, errProxy := tls.X509KeyPair(proxyCertificate, proxyKey)
 	leaves, errLeaves := loadLeaves()
-	if err := errors.Join(errController, errProxy, errLeaves); err != nil {
+	if err := errors.Join(errController, errLeaves); err != nil {
 		return nil, err
 	}
 	secure := &identities{
 		controller: &tls.Config{Certificates: []tls.Certificate{ofController}},
-		proxy:      &tls.Config{Certificates: []tls.Certificate{ofProxy}},
+		proxy:      &tls.Config{Certificates: []tls.Certificate{leaves[leafOfProxy]}},
 		pool:       &leaves,
 	}
 	folder, err := os.MkdirTemp("", "cx700-lab-")
@@ -127,6 +127,15 @@ func (o *office) start(secure *identities) (err error) {
 	if o.edge, err = startPool(secure.pool, func() poolState { return o.state.Load().edge }); err != nil {
 		return err
 	}
+	for i := range o.mail {
+		config := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &secure.pool[o.state.Load().mail[i].leaf], nil
+		}}
+		o.mail[i], err = startWeb(config, func(w http.ResponseWriter, r *http.Request) { o.state.Load().mail[i].answer(w, r) })
+		if err != nil {
+			return err
+		}
+	}
 	o.proxy, err = startWeb(secure.proxy, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
 	return err
 }
@@ -163,7 +172,7 @@ func (o *office) close() error {
 			errs = append(errs, p.close())
 		}
 	}
-	for _, w := range append(o.frontEnds[:], o.certsrv, o.proxy) {
+	for _, w := range append(o.frontEnds[:], o.certsrv, o.proxy, o.mail[mailInside], o.mail[mailOutside]) {
 		if w != nil {
 			errs = append(errs, w.close())
 		}

@@ -17,9 +17,9 @@ var (
 	controllerKey []byte
 	//go:embed pki/ocsrp.pem
 	proxyCertificate []byte
-	//go:embed pki/ocsrp.key
-	proxyKey []byte
-	// The registrars share a key.
+	//go:embed pki/mail.pem
+	mailCertificate []byte
+	// They share a key with the registrars.
 	//go:embed pki/pool.key
 	poolKey []byte
 	//go:embed pki/pool.pem

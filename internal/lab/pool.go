@@ -26,20 +26,23 @@ const (
 	leafOfEdge
 	leafExpired
 	leafWrongName
+	leafOfProxy
+	leafOfMail
 	poolLeaves
 )
 
-// poolState is how a registrar behaves. It speaks no SIP: nobody says anything after the handshake.
+// poolState is how a registrar behaves.
 type poolState struct {
 	mode poolMode
 	leaf poolLeaf
+	sip  sipMode
 }
 
-// loadLeaves reads the certificates of registrars, which share a key.
+// loadLeaves reads the certificates of all but the domain controller, which share a key.
 func loadLeaves() (out [poolLeaves]tls.Certificate, err error) {
 	for leaf, certificate := range map[poolLeaf][]byte{
 		leafOfPool: poolCertificate, leafOfFrontEnd: frontEndCertificate, leafOfEdge: edgeCertificate,
-		leafExpired: expiredCertificate, leafWrongName: wrongNameCertificate,
+		leafExpired: expiredCertificate, leafWrongName: wrongNameCertificate, leafOfProxy: proxyCertificate, leafOfMail: mailCertificate,
 	} {
 		if out[leaf], err = tls.X509KeyPair(certificate, poolKey); err != nil {
 			return out, err
@@ -85,7 +88,7 @@ func (s poolState) serve(conn net.Conn, leaves *[poolLeaves]tls.Certificate) {
 	default:
 		server := tls.Server(conn, s.secure(leaves))
 		if server.Handshake() == nil {
-			_, _ = io.Copy(io.Discard, server)
+			s.sip.register(server)
 		}
 	}
 }

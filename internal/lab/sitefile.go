@@ -58,6 +58,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:80:%s"
           - "%s:5061:%s"
           - "%s:5061:%s"
+          - "%s:443:%s"
           - "::127.0.0.1:9"
 `, o.name, first, second, first, second, o.name, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
@@ -67,7 +68,8 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
 		insideAddress(o.index, 81), o.frontEnds[firstFrontEnd].address,
 		insideAddress(o.index, 83), o.frontEnds[secondFrontEnd].address,
 		insideAddress(o.index, 81), o.pool[firstFrontEnd].address,
-		insideAddress(o.index, 83), o.pool[secondFrontEnd].address)
+		insideAddress(o.index, 83), o.pool[secondFrontEnd].address,
+		insideAddress(o.index, 82), o.mail[mailInside].address)
 	fmt.Fprintf(b, `      external:
         resolvers: [%s]
         reverse_proxy: ocsrp.fabrikam.com
@@ -76,9 +78,11 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:123:%s"
           - "%s:443:%s"
           - "%s:443:%s"
+          - "%s:443:%s"
           - "::127.0.0.1:9"
 `, outsideResolver(o.index), outsideResolver(o.index), o.resolvers[outside].address,
-		outsideAddress(20), o.clocks[outsideClock].address, outsideAddress(6), o.proxy.address, outsideAddress(81), o.edge.address)
+		outsideAddress(20), o.clocks[outsideClock].address, outsideAddress(6), o.proxy.address, outsideAddress(81), o.edge.address,
+		outsideAddress(82), o.mail[mailOutside].address)
 }
 
 // perByte is how many sites share the byte before the one that tells them apart.

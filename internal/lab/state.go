@@ -29,6 +29,13 @@ const (
 	frontEnds
 )
 
+// Exchange on either side.
+const (
+	mailInside = iota
+	mailOutside
+	mailServers
+)
+
 // The names of the guide's company.
 const (
 	sipName          = "sip.fabrikam.com."
@@ -36,6 +43,7 @@ const (
 	sipExternalSRV   = "_sip._tls.fabrikam.com."
 	ntpSRV           = "_ntp._udp.fabrikam.com."
 	autodiscoverName = "autodiscover.fabrikam.com."
+	autodiscoverSRV  = "_autodiscover._tcp.fabrikam.com."
 	reverseProxyName = "ocsrp.fabrikam.com."
 	updateName       = "ucupdates-r2.contoso.com."
 	poolName         = "pool01.contoso.com."
@@ -64,6 +72,7 @@ type state struct {
 	certsrv   certsrvMode
 	updates   [frontEnds]updateState
 	proxy     updateState
+	mail      [mailServers]mailState
 	pool      [frontEnds]poolState
 	edge      poolState
 }
@@ -107,6 +116,7 @@ func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
 	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}, edge: poolState{leaf: leafOfEdge}}
 	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
+	s.mail = [mailServers]mailState{{leaf: leafOfMail}, {leaf: leafOfMail}}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),

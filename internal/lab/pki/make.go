@@ -51,10 +51,6 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
-	proxy, proxyKey, err := server("ocsrp.fabrikam.com", root, rootKey)
-	if err != nil {
-		return err
-	}
 	chain, err := certificatesOnly(root.Raw)
 	if err != nil {
 		return err
@@ -68,8 +64,6 @@ func run(folder string) error {
 		"other.cer":   other.Raw,
 		"dc01.pem":    armoured("CERTIFICATE", controller.Raw),
 		"dc01.key":    publicKey(controllerKey),
-		"ocsrp.pem":   armoured("CERTIFICATE", proxy.Raw),
-		"ocsrp.key":   publicKey(proxyKey),
 		"certnew.p7b": bytes.ReplaceAll(armoured("CERTIFICATE", chain), []byte("\n"), []byte("\r\n")),
 	})
 	for name, content := range files {
@@ -115,8 +109,8 @@ func server(name string, root *x509.Certificate, rootKey *rsa.PrivateKey) (*x509
 	return certificate, pkcs8, err
 }
 
-// registrars makes the certificates of the pool's members and of the Access Edge, with one key. They are signed
-// with SHA-1, since the oldest phones know nothing newer (CONTRACT.md, section 4).
+// registrars makes the certificates of the pool's members, of the Access Edge, of the reverse proxy and of Exchange,
+// with one key. They are signed with SHA-1, since the oldest phones know nothing newer (CONTRACT.md, section 4).
 func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey) (map[string][]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -127,13 +121,17 @@ func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey) (map[string][]b
 		return nil, err
 	}
 	files := map[string][]byte{"pool.key": publicKey(pkcs8)}
-	for i, name := range []string{"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem"} {
+	for i, name := range []string{"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem", "ocsrp.pem", "mail.pem"} {
 		names := []string{"pool01.contoso.com", "sip.fabrikam.com"}
 		switch name {
 		case "edge.pem":
 			names = []string{"sip.fabrikam.com"}
 		case "wrongname.pem":
 			names = []string{"pool99.contoso.com"}
+		case "ocsrp.pem":
+			names = []string{"ocsrp.fabrikam.com"}
+		case "mail.pem":
+			names = []string{"autodiscover.fabrikam.com"}
 		}
 		template := ofServer(root, int64(3+i), names...)
 		if name == "expired.pem" {

@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// askSIP asks a registrar to register as a firmware, and says what comes back: the first line, and what tells more.
+func askSIP(t *testing.T, s *tcpServer, fw phone.Firmware) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.address.String())
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(ldapPatience)); err != nil {
+		t.Error(err)
+	}
+	client := tls.Client(conn, &tls.Config{
+		MinVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256},
+		InsecureSkipVerify: true,
+	})
+	if client.Handshake() != nil {
+		return "no TLS"
+	}
+	_, _ = client.Write(phone.Register{Domain: "fabrikam.com", User: "nobody", UserAgent: fw.UserAgent(), Local: "127.0.0.1:1", CallID: "x", Tag: "y"}.Bytes())
+	reader := bufio.NewReader(client)
+	said := ""
+	for {
+		line, err := reader.ReadString('\n')
+		line = strings.TrimSpace(line)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return "silence"
+		case err != nil || line == "":
+			return said
+		case said == "":
+			said = line
+		case strings.HasPrefix(line, "ms-diagnostics"), strings.HasPrefix(line, "Contact"), strings.HasPrefix(line, "WWW-Authenticate: Basic"):
+			said += ", " + strings.Split(line, ";")[0]
+		}
+	}
+}
+
+// askMail asks for Autodiscover and says its status, its kind, how it lets log on, and for whom its certificate is.
+func askMail(t *testing.T, w *webServer) string {
+	t.Helper()
+	client := &http.Client{Timeout: ldapPatience, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
+	}}
+	response, err := client.Get("https://" + w.address.String() + "/Autodiscover/Autodiscover.xml")
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error()
+	}
+	said := response.Status + " " + response.Header.Get("Content-Type")
+	if schemes := response.Header.Values("WWW-Authenticate"); schemes != nil {
+		said += " " + strings.Join(schemes, " ")
+	}
+	if strings.Contains(string(content), "<ErrorCode>600<") {
+		said += " error 600"
+	}
+	return said + " by " + response.TLS.PeerCertificates[0].Subject.CommonName
+}
