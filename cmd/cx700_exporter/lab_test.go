@@ -96,7 +96,7 @@ func reasonsSeen(t *testing.T, company *lab.Lab) map[string][]string {
 func TestShorterImage(t *testing.T) {
 	p := started(t, "lab")
 	p.eventually("both images are read", func() bool {
-		return strings.Count(p.get("/metrics"), "\ncx700_firmware_download_ok{file=\"pool01.contoso.com/") == 2
+		return strings.Count(p.get("/metrics"), "\ncx700_firmware_download_ok{file=\"http://pool01.contoso.com/") == 2
 	})
 	if status, body := p.request(http.MethodPost, "/lab/faults/"+shorterImage); status >= 300 {
 		t.Fatalf("breaking: %d %s", status, body)
