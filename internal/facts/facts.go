@@ -18,6 +18,8 @@ type Seen struct {
 	Update    *Update
 	Firmware  *Firmware
 	Downloads *Downloads
+	Lease     *Lease
+	WINS      *WINS
 }
 
 // Outcome is how a DNS question ended.
