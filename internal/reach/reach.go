@@ -82,13 +82,14 @@ func Unreachable(err error) bool {
 }
 
 // Shared is what the probes of one exporter share: walks through the names, connections to domain
-// controllers, logons to web servers, answers of the update service, the turn of downloads, the guard of the
+// controllers, questions to DHCP servers, logons to web servers, answers of the update service, the turn of downloads, the guard of the
 // credentials and the state. Make it with NewShared, Close it at the end.
 type Shared struct {
 	Walker      *Walker
 	Directories *Directories
 	Certsrv     *Certsrv
 	Updates     *Updates
+	Leases      *Leases
 	Downloads   *Downloads
 	Guard       *Guard
 	State       *state.File
@@ -98,13 +99,14 @@ type Shared struct {
 func NewShared(log *slog.Logger, f *state.File) *Shared {
 	guard := NewGuard(log, f)
 	return &Shared{
-		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Updates: NewUpdates(guard),
+		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Updates: NewUpdates(guard), Leases: NewLeases(),
 		Downloads: NewDownloads(guard, log), Guard: guard, State: f,
 	}
 }
 
 // Close ends what is under way and every held connection.
 func (s *Shared) Close() {
+	s.Leases.Close()
 	s.Updates.Close()
 	s.Directories.Close()
 	s.Walker.Close()
