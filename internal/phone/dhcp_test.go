@@ -114,18 +114,19 @@ func TestVendor(t *testing.T) {
 
 // TestNetBIOSControllers: the guide's company, whose name any tool for NetBIOS writes so.
 func TestNetBIOSControllers(t *testing.T) {
-	if got, ok := NetBIOSControllers("CONTOSO"); !ok || got != "EDEPEOFEEPFDEPCACACACACACACACABM" {
-		t.Errorf("%s %t", got, ok)
-	}
-	for _, name := range []string{"", "SIXTEENCHARACTER"} {
-		if got, ok := NetBIOSControllers(name); ok {
-			t.Errorf("%q: %s", name, got)
+	for domain, want := range map[string]string{
+		"CONTOSO":                  "EDEPEOFEEPFDEPCACACACACACACACABM",
+		"":                         "CACACACACACACACACACACACACACACABM",
+		"FIFTEENLETTERSX and more": "EGEJEGFEEFEFEOEMEFFEFEEFFCFDFIBM",
+	} {
+		if got := NetBIOSControllers(domain); got != want {
+			t.Errorf("%q: %s, want %s", domain, got, want)
 		}
 	}
 }
 
 func TestNetBIOSDomain(t *testing.T) {
-	for logon, want := range map[string]string{"contoso": "CONTOSO true", "contoso.com": "CONTOSO false"} {
+	for logon, want := range map[string]string{"contoso": "CONTOSO true", "contoso.com": "CONTOSO false", "averyverylongname.com": "AVERYVERYLONGNA false"} {
 		name, typed := Domains{Logon: logon}.NetBIOSDomain()
 		if got := fmt.Sprint(name, " ", typed); got != want {
 			t.Errorf("%s: %s, want %s", logon, got, want)

@@ -1,6 +1,9 @@
 package phone
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 const (
 	// netBIOSLength is how long a NetBIOS name is, less its last byte, which tells the service.
@@ -10,24 +13,23 @@ const (
 )
 
 // NetBIOSDomain is the NetBIOS name by which phones would ask WINS for a domain controller: that with which
-// users log on, else the first label of the DNS name with which they do. The latter is AD's default and no
-// more; typed is false for it.
+// users log on, else the first label of the DNS name with which they do. The latter, cut to
+// what fits, is AD's default and no more; typed is false for it.
 func (d Domains) NetBIOSDomain() (name string, typed bool) {
 	first, _, dotted := strings.Cut(d.Logon, ".")
+	if dotted {
+		first = first[:min(len(first), netBIOSLength)]
+	}
 	return strings.ToUpper(first), !dotted
 }
 
 // NetBIOSControllers encodes the name of the group of a domain's controllers as a question has it (RFC 1001
-// section 14.1): padded with spaces, each half of a byte as a letter from A on. ok is false for a name that
-// does not fit.
-func NetBIOSControllers(domain string) (label string, ok bool) {
-	if domain == "" || len(domain) > netBIOSLength {
-		return "", false
-	}
-	padded := domain + strings.Repeat(" ", netBIOSLength-len(domain)) + string(rune(controllersGroup))
-	out := make([]byte, 0, 2*len(padded))
-	for _, b := range []byte(padded) {
+// section 14.1): padded with spaces, each half of a byte as a letter from A on.
+func NetBIOSControllers(domain string) string {
+	name := fmt.Sprintf("%-*.*s%c", netBIOSLength, netBIOSLength, domain, controllersGroup)
+	out := make([]byte, 0, 2*len(name))
+	for _, b := range []byte(name) {
 		out = append(out, 'A'+b>>4, 'A'+b&0xf)
 	}
-	return string(out), true
+	return string(out)
 }

@@ -24,8 +24,6 @@ const (
 	// leaseWait is for one packet and its answers; a question is put twice, lest a lost packet be a finding.
 	leaseWait     = 2 * time.Second
 	leaseAttempts = 2
-	// leaseBudget is how long one server, or all on an interface, may take.
-	leaseBudget = leaseAttempts*leaseWait + time.Second
 	// maxLeaseAnswers bounds how many servers are heard in answer to a broadcast.
 	maxLeaseAnswers = 16
 	// leasePacket is more than a datagram on Ethernet. Servers are told that they may use all of it, lest they
@@ -50,7 +48,7 @@ func NewLeases() *Leases {
 func (l *Leases) Close() { l.rounds.close() }
 
 // Read asks each server by INFORM, or all on an interface, and where that is wanted by DISCOVER.
-func (l *Leases) Read(ctx context.Context, way Way, d site.DHCP, due time.Time) (*facts.Lease, error) {
+func (l *Leases) Read(ctx context.Context, way Way, d site.DHCP, due time.Time, budget time.Duration) (*facts.Lease, error) {
 	type look struct {
 		key string
 		ask func(context.Context) []facts.LeaseAnswer
@@ -71,7 +69,7 @@ func (l *Leases) Read(ctx context.Context, way Way, d site.DHCP, due time.Time) 
 	}
 	answers, errs := make([][]facts.LeaseAnswer, len(looks)), make([]error, len(looks))
 	Parallel(len(looks), func(i int) {
-		answers[i], errs[i] = l.rounds.get(ctx, looks[i].key, due, leaseBudget, looks[i].ask)
+		answers[i], errs[i] = l.rounds.get(ctx, looks[i].key, due, budget, looks[i].ask)
 	})
 	return &facts.Lease{Answers: slices.Concat(answers...)}, errors.Join(errs...)
 }
@@ -216,8 +214,8 @@ func (a *leaseAsker) broadcasts(conn net.PacketConn) {
 func (a *leaseAsker) ask(ctx context.Context) []facts.LeaseAnswer {
 	defer context.AfterFunc(ctx, func() { _ = a.conn.SetDeadline(time.Now()) })()
 	var err error
-	for range leaseAttempts {
-		if err = a.attempt(ctx); err == nil || !TimedOut(err) && !errors.Is(err, errNoDHCP) || ctx.Err() != nil {
+	for left := leaseAttempts; left > 0; left-- {
+		if err = a.attempt(ctx, left); err == nil || !TimedOut(err) && !errors.Is(err, errNoDHCP) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -227,13 +225,14 @@ func (a *leaseAsker) ask(ctx context.Context) []facts.LeaseAnswer {
 	return a.answers
 }
 
-// attempt sends what is not answered yet. It returns the error for which something still is not.
-func (a *leaseAsker) attempt(ctx context.Context) error {
-	until := time.Now().Add(leaseWait)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
-		until = deadline
+// attempt sends what is not answered yet, and waits for its share of the time that is left. It returns the
+// error for which something still is not answered.
+func (a *leaseAsker) attempt(ctx context.Context, left int) error {
+	wait := leaseWait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/time.Duration(left))
 	}
-	if err := a.conn.SetDeadline(until); err != nil {
+	if err := a.conn.SetDeadline(time.Now().Add(wait)); err != nil {
 		return err
 	}
 	for i := range a.requests {
