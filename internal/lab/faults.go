@@ -40,7 +40,7 @@ func Faults() []Fault {
 }
 
 func faultTable() []fault {
-	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), updateFaults(), firmwareFaults())
+	return slices.Concat(dhcpFaults(), nameFaults(), clockFaults(), winsFaults(), directoryFaults(), certsrvFaults(), updateFaults(), firmwareFaults())
 }
 
 // with adds the reasons that other collectors find.

@@ -60,6 +60,8 @@ const (
 type state struct {
 	resolvers [resolvers]resolverState
 	clocks    [clocks]clockState
+	dhcp      [dhcpServers]dhcpState
+	wins      winsState
 	directory directoryState
 	certsrv   certsrvMode
 	updates   [frontEnds]updateState
@@ -104,6 +106,10 @@ type clockState struct {
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
 	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}}
+	for i := range s.dhcp {
+		s.dhcp[i] = healthyDHCP(site)
+	}
+	s.wins.controllers = []netip.Addr{at(10)}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),
