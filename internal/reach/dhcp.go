@@ -88,8 +88,9 @@ func informServer(ctx context.Context, server netip.Addr, to string) []facts.Lea
 	}
 	defer conn.Close()
 	own := conn.LocalAddr().(*net.UDPAddr).IP.To4()
+	card := hardwareOf(own)
 	for _, class := range phone.VendorClasses() {
-		if err := a.prepare(class, dhcpv4.MessageTypeInform, dhcpv4.WithClientIP(own), dhcpv4.WithHwAddr(hardwareOf(own))); err != nil {
+		if err := a.prepare(class, dhcpv4.MessageTypeInform, dhcpv4.WithClientIP(own), dhcpv4.WithHwAddr(card)); err != nil {
 			return a.failed(err)
 		}
 	}
@@ -112,7 +113,7 @@ func informAll(ctx context.Context, name string) []facts.LeaseAnswer {
 	if err != nil {
 		return a.failed(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for _, class := range phone.VendorClasses() {
 		err := a.prepare(class, dhcpv4.MessageTypeInform, dhcpv4.WithClientIP(own.AsSlice()), dhcpv4.WithHwAddr(card.HardwareAddr))
 		if err != nil {
@@ -135,7 +136,7 @@ func discover(ctx context.Context, name string) []facts.LeaseAnswer {
 	if err != nil {
 		return a.failed(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := a.prepare(phone.ClassPhone, dhcpv4.MessageTypeDiscover, dhcpv4.WithHwAddr(card.HardwareAddr), dhcpv4.WithBroadcast(true)); err != nil {
 		return a.failed(err)
 	}
