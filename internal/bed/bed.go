@@ -19,7 +19,8 @@ import (
 type Host string
 
 // The machines of the bed. Monitor stands on both segments; Edge is an
-// address without a server behind it, and so is DC2 until AddSecondDC. Pool
+// address without a server behind it, and so are DC2 until AddSecondDC and
+// the DHCP servers until SetLease. Pool
 // and FrontEnd2 are the pool's two front ends; WebOutside is what
 // ReverseProxy publishes.
 const (
@@ -27,6 +28,8 @@ const (
 	DC           Host = "dc01"
 	DC2          Host = "dc02"
 	CA           Host = "ca01"
+	DHCP         Host = "dhcp"
+	DHCP2        Host = "dhcp2"
 	DNSInside    Host = "dns-in"
 	DNSInside2   Host = "dns-in2"
 	DNSOutside   Host = "dns-out"
@@ -68,6 +71,7 @@ type Bed struct {
 	proxy   *proxyServer
 	bind    map[Host]*bindServer
 	chrony  map[Host]*chronyServer
+	dhcp    map[Host]*dhcpServer
 	close   func() error
 }
 
@@ -76,8 +80,8 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "chronyc", "chronyd", "cp", "curl", "dig", "haproxy", "ip", "ldbmodify",
-		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
+		"apache2", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "haproxy", "ip", "ldbmodify",
+		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "ss", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
 			missing = append(missing, "program "+tool)
@@ -141,6 +145,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	b.updates, b.proxy = b.newUpdates(), b.newProxy()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
+	b.dhcp = b.newDHCP()
 	if err := b.bringUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -235,6 +240,9 @@ func (b *Bed) servers() []*server {
 		list = append(list, s.server)
 	}
 	for _, s := range b.chrony {
+		list = append(list, s.server)
+	}
+	for _, s := range b.dhcp {
 		list = append(list, s.server)
 	}
 	return list
