@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -142,6 +143,6 @@ func explainWINS(w io.Writer, t *Target, seen *facts.Seen) {
 	for _, s := range seen.WINS.Servers {
 		fmt.Fprintf(w, "  WINS server %s\n        %s  [%s]\n", s.Address, winsText(s), s.Took.Round(10*time.Microsecond))
 	}
-	byDNS := controllerAddresses(t, seen.WINS.Names)
-	fmt.Fprintf(w, "  by DNS\n        %s\n", orNone(phone.AddressTexts(byDNS)))
+	byDNS := strings.Join(phone.AddressTexts(controllerAddresses(t, seen.WINS.Names)), ", ")
+	fmt.Fprintf(w, "  by DNS\n        %s\n", cmp.Or(byDNS, "none that is known"))
 }

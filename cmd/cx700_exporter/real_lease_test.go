@@ -223,17 +223,20 @@ func TestRealWINS(t *testing.T) {
 		}
 		return nil
 	}
+	locates := func(before, now string) func(context.Context) error {
+		const name = "_ldap._tcp.dc._msdcs.contoso.com"
+		return func(ctx context.Context) error {
+			return errors.Join(r.DeleteADRecord(ctx, name, "SRV", "0 100 389 "+before+".contoso.com."),
+				r.AddADRecord(ctx, name, "SRV", "0 100 389 "+now+".contoso.com."))
+		}
+	}
 	within(t, "healthy", 30*time.Second, registered)
 	for _, f := range []struct {
 		name         string
 		does, undoes func(context.Context) error
 		want         string
 	}{
-		{"another controller in DNS", func(ctx context.Context) error {
-			return errors.Join(r.DeleteADRecord(ctx, "dc01", "A", ""), r.AddADRecord(ctx, "dc01", "A", "192.168.7.99"))
-		}, func(ctx context.Context) error {
-			return errors.Join(r.DeleteADRecord(ctx, "dc01", "A", ""), r.AddADRecord(ctx, "dc01", "A", "192.168.7.10"))
-		}, "degraded: wins_differs"},
+		{"another controller in DNS", locates("dc01", "pool01"), locates("pool01", "dc01"), "degraded: wins_differs"},
 		{"silent", func(context.Context) error { return r.Pause(bed.DC) }, func(context.Context) error { return r.Resume(bed.DC) }, "degraded: wins_silent"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
