@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,9 @@ type Collector struct {
 
 // All lists the collectors in the order in which a phone meets what they watch.
 func All() []*Collector {
-	return []*Collector{NTP(), DNS(), Directory(), Certsrv(), Pool(), SIP(), Exchange(), Update(), Firmware(), FirmwareDownload()}
+	return []*Collector{
+		DHCP(), NTP(), DNS(), WINS(), Directory(), Certsrv(), Pool(), SIP(), Exchange(), Update(), Firmware(), FirmwareDownload(),
+	}
 }
 
 // Target is one dependency of phones, as seen from one network. Sites with equal targets share them.
@@ -65,6 +68,10 @@ type Target struct {
 	Directory site.Directory
 	// Certsrv is how CAs' web pages are read; set for certsrv only.
 	Certsrv site.Certsrv
+	// DHCP is how its servers are asked; set for dhcp only. Lease is what they hand out, by the site file; set
+	// for dhcp and wins only.
+	DHCP  site.DHCP
+	Lease site.Lease
 	// FrontEnds and Update are how the update service is asked; set for update, firmware and
 	// firmware_download only.
 	FrontEnds []string
@@ -114,19 +121,31 @@ func namesTarget(collector string, s *site.Site, n site.Network) Target {
 	if domains.DHCP != domains.SIP {
 		name += "/" + domains.DHCP
 	}
-	var resolvers []string
-	for _, r := range n.Resolvers {
-		if r.Port() == 53 {
-			resolvers = append(resolvers, r.Addr().String())
-		} else {
-			resolvers = append(resolvers, r.String())
-		}
-	}
 	return Target{
-		Collector: collector, Network: n.Name, Name: name + "@" + strings.Join(resolvers, "+"),
+		Collector: collector, Network: n.Name, Name: name + "@" + serverNames(n.Resolvers, dnsPort),
 		Way:     reach.Way{Resolvers: n.Resolvers, ConnectTo: n.ConnectTo},
 		Domains: domains, Firmware: s.Firmware,
 	}
+}
+
+// The ports of servers that are named without one.
+const (
+	dnsPort  = 53
+	dhcpPort = 67
+	winsPort = 137
+)
+
+// serverNames names servers in a target, with their port where it is not the usual one.
+func serverNames(servers []netip.AddrPort, port uint16) string {
+	var out []string
+	for _, s := range servers {
+		if s.Port() == port {
+			out = append(out, s.Addr().String())
+		} else {
+			out = append(out, s.String())
+		}
+	}
+	return strings.Join(out, "+")
 }
 
 // Env is what a probe works with.

@@ -19,15 +19,18 @@ import (
 type Host string
 
 // The machines of the bed. Monitor stands on both segments; DC2 is an address
-// without a server behind it until AddSecondDC. Pool and FrontEnd2 are the
-// pool's two front ends, of which Pool is the registrar, too; Edge is the one
-// outside. WebOutside is what ReverseProxy publishes; Mail and MailOutside are
-// Exchange's Client Access Server on either side.
+// without a server behind it until AddSecondDC, and so are the DHCP servers
+// until SetLease. Pool and FrontEnd2 are the pool's two front ends, of which
+// Pool is the registrar, too; Edge is the one outside. WebOutside is what
+// ReverseProxy publishes; Mail and MailOutside are Exchange's Client Access
+// Server on either side.
 const (
 	Monitor      Host = "monitor"
 	DC           Host = "dc01"
 	DC2          Host = "dc02"
 	CA           Host = "ca01"
+	DHCP         Host = "dhcp"
+	DHCP2        Host = "dhcp2"
 	DNSInside    Host = "dns-in"
 	DNSInside2   Host = "dns-in2"
 	DNSOutside   Host = "dns-out"
@@ -73,6 +76,7 @@ type Bed struct {
 	chrony     map[Host]*chronyServer
 	exchange   map[Host]*exchangeServer
 	registrars map[Host]*registrarServer
+	dhcp       map[Host]*dhcpServer
 	close      func() error
 }
 
@@ -81,8 +85,8 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dig", "gnutls-serv", "haproxy", "ip", "ldbmodify",
-		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "unshare",
+		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "gnutls-serv", "haproxy", "ip", "ldbmodify",
+		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "ss", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
 			missing = append(missing, "program "+tool)
@@ -148,6 +152,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	b.registrars = b.newRegistrars()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
+	b.dhcp = b.newDHCP()
 	if err := b.bringUp(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -254,6 +259,9 @@ func (b *Bed) servers() []*server {
 		list = append(list, s.server)
 	}
 	for _, s := range b.chrony {
+		list = append(list, s.server)
+	}
+	for _, s := range b.dhcp {
 		list = append(list, s.server)
 	}
 	return list

@@ -24,7 +24,7 @@ const (
 
 // contentVersion is raised when the content of a fresh domain changes by
 // other means than its provisioning and its LDIF.
-const contentVersion = "5"
+const contentVersion = "6"
 
 // What a domain's directory holds of the bed's own.
 const (

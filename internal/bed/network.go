@@ -39,6 +39,8 @@ var plugs = []plug{
 	{DC, insideBridge, insideNet + "10", "eth0"},
 	{DC2, insideBridge, insideNet + "11", "eth0"},
 	{CA, insideBridge, insideNet + "15", "eth0"},
+	{DHCP, insideBridge, insideNet + "2", "eth0"},
+	{DHCP2, insideBridge, insideNet + "3", "eth0"},
 	{DNSInside, insideBridge, insideNet + "5", "eth0"},
 	{DNSInside2, insideBridge, insideNet + "6", "eth0"},
 	{NTPInside, insideBridge, insideNet + "20", "eth0"},

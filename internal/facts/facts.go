@@ -21,6 +21,8 @@ type Seen struct {
 	Downloads *Downloads
 	Exchange  *Exchange
 	SIP       *SIP
+	Lease     *Lease
+	WINS      *WINS
 }
 
 // Outcome is how a DNS question ended.

@@ -2,10 +2,6 @@ package lab
 
 import (
 	"encoding/binary"
-	"errors"
-	"net"
-	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -20,45 +16,14 @@ const (
 	leapUnknown    = 3 << 6
 )
 
-// clock is one NTP server.
-type clock struct {
-	address netip.AddrPort
-	conn    *net.UDPConn
-	wg      sync.WaitGroup
-}
-
-func startClock(current func() clockState) (*clock, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, err
-	}
-	c := &clock{address: conn.LocalAddr().(*net.UDPAddr).AddrPort(), conn: conn}
-	c.wg.Go(func() { c.serve(current) })
-	return c, nil
-}
-
-func (c *clock) close() error {
-	err := c.conn.Close()
-	c.wg.Wait()
-	return err
-}
-
-func (c *clock) serve(current func() clockState) {
-	request := make([]byte, 512)
-	for {
-		n, from, err := c.conn.ReadFromUDPAddrPort(request)
-		if errors.Is(err, net.ErrClosed) {
-			return
+// startClock starts an NTP server.
+func startClock(current func() clockState) (*udpServer, error) {
+	return startUDP(func(request []byte) []byte {
+		if len(request) < ntpPacketSize || request[0]&ntpModeBits != ntpModeClient {
+			return nil
 		}
-		// On Windows a datagram that does not fit is an error; it is no request.
-		if err != nil || n < ntpPacketSize || request[0]&ntpModeBits != ntpModeClient {
-			continue
-		}
-		if reply := current().reply(request[:ntpPacketSize], time.Now()); reply != nil {
-			// A client that is gone is no concern of the lab's.
-			_, _ = c.conn.WriteToUDPAddrPort(reply, from)
-		}
-	}
+		return current().reply(request[:ntpPacketSize], time.Now())
+	})
 }
 
 // reply answers a request as a server of stratum 3 would (RFC 5905 section 7.3), nil when it stays mute.

@@ -12,7 +12,7 @@ import (
 )
 
 // askTime says in a few words what a client gets from a clock.
-func askTime(t *testing.T, c *clock) string {
+func askTime(t *testing.T, c *udpServer) string {
 	t.Helper()
 	r, err := ntp.QueryWithOptions(c.address.String(), ntp.QueryOptions{Timeout: patience})
 	var timeout net.Error

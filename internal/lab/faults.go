@@ -40,7 +40,8 @@ func Faults() []Fault {
 }
 
 func faultTable() []fault {
-	return slices.Concat(nameFaults(), clockFaults(), directoryFaults(), certsrvFaults(), sipFaults(), exchangeFaults(), poolFaults(), updateFaults(), firmwareFaults())
+	return slices.Concat(dhcpFaults(), nameFaults(), clockFaults(), winsFaults(), directoryFaults(), certsrvFaults(), poolFaults(), sipFaults(),
+		exchangeFaults(), updateFaults(), firmwareFaults())
 }
 
 // with adds the reasons that other collectors find.

@@ -44,6 +44,13 @@ func look(t *testing.T, o *office) map[string]string {
 	for i, server := range [clocks]string{insideClock: "clock inside", outsideClock: "clock outside"} {
 		note(server, func() string { return askTime(t, o.clocks[i]) })
 	}
+	for i, server := range [dhcpServers]string{firstDHCP: "dhcp first", secondDHCP: "dhcp second"} {
+		note(server+" nobody", func() string { return askDHCP(t, o.dhcp[i], "") })
+		for _, class := range phone.VendorClasses() {
+			note(server+" "+class, func() string { return askDHCP(t, o.dhcp[i], class) })
+		}
+	}
+	note("wins", func() string { return askWINS(t, o.wins) })
 	for what, search := range searches() {
 		note("dc "+what, func() string { return askDirectory(t, o, search) })
 	}
@@ -110,6 +117,27 @@ func effects() map[string]map[string]string {
 		"ntp_kiss":            {"clock inside": "kiss RATE"},
 		"ntp_garbage":         {"clock inside": "garbage"},
 		"external_ntp_silent": {"clock outside": "silence"},
+
+		"dhcp_silent":         {"dhcp ": "silence"},
+		"dhcp_one_silent":     {"dhcp second": "silence"},
+		"dhcp_garbage":        {"dhcp ": "garbage"},
+		"dhcp_no_dns":         handed("6 0a4600050a460006 ", ""),
+		"dhcp_other_dns":      handed("6 0a4600050a460006 ", "6 c0000235 "),
+		"dhcp_no_domain":      handed(fmt.Sprintf("15 %x ", "contoso.com"), ""),
+		"dhcp_netbios_domain": handed(fmt.Sprintf("15 %x ", "contoso.com"), fmt.Sprintf("15 %x ", "CONTOSO")),
+		"dhcp_other_domain":   handed(fmt.Sprintf("15 %x ", "contoso.com"), fmt.Sprintf("15 %x ", "corp.contoso.com")),
+		"dhcp_search_text":    handed("120 ", fmt.Sprintf("119 %x 120 ", "contoso.com;fabrikam.com")),
+		"dhcp_search_rfc3397": handed("120 ", fmt.Sprintf("119 %x 120 ", "\x07contoso\x03com\x00\x08fabrikam\xc0\x08")),
+		"dhcp_search_circle":  handed("120 ", fmt.Sprintf("119 %x 120 ", "\x01a\xc0\x04\x01b\xc0\x00")),
+		"dhcp_no_wins":        handed("44 0a46000a ", ""),
+		"dhcp_no_lync":        {"dhcp ": "6 0a4600050a460006 15 636f6e746f736f2e636f6d 44 0a46000a 46 08 51 00007080 "},
+		"dhcp_servers_differ": only("dhcp second", handed(fmt.Sprintf("15 %x ", "contoso.com"), fmt.Sprintf("15 %x ", "fabrikam.com"))),
+
+		"wins_silent":  {"wins": "silence"},
+		"wins_garbage": {"wins": "garbage"},
+		"wins_refused": {"wins": "REFUSED"},
+		"wins_forgets": {"wins": "NXDOMAIN"},
+		"wins_stale":   {"wins": "e0000a46000ae000c0000242"},
 
 		"ad_ca_empty":   {"dc certificates": "AIA empty, Certification Authorities empty, Public Key Services empty"},
 		"ad_ca_garbage": {"dc certificates": "AIA unparsable, Certification Authorities unparsable, Public Key Services unparsable"},
@@ -182,6 +210,27 @@ func effects() map[string]map[string]string {
 		"firmware_cut_wrong_length": frontEndsSay("image ", "200, 21845 of 65536 bytes"),
 		"firmware_slow":             frontEndsSay("image ", "200, slow"),
 	}
+}
+
+// handed is what both DHCP servers hand out to each vendor class, with something in it changed.
+func handed(old, now string) map[string]string {
+	whole := map[string]string{"nobody": "", phone.ClassPhone: "43 0a02002a ", phone.ClassProvisioning: fmt.Sprintf("43 %x ",
+		"\x01\x0cMS-UC-Client\x02\x05https\x03\x12pool01.contoso.com\x04\x03443")}
+	out := map[string]string{}
+	for class, vendor := range whole {
+		text := fmt.Sprintf("6 0a4600050a460006 15 %x 42 0a460014 %s44 0a46000a 46 08 51 00007080 120 %x ", "contoso.com", vendor,
+			"\x00\x06pool01\x07contoso\x03com\x00")
+		for _, server := range []string{"dhcp first ", "dhcp second "} {
+			out[server+class] = strings.Replace(text, old, now, 1)
+		}
+	}
+	return out
+}
+
+// only keeps what one server says.
+func only(prefix string, all map[string]string) map[string]string {
+	maps.DeleteFunc(all, func(key, _ string) bool { return !strings.HasPrefix(key, prefix) })
+	return all
 }
 
 // frontEndsSay is what both front ends say to one of the two questions.

@@ -1,6 +1,6 @@
 // Package lab plays the guide's company on loopback: Contoso's resolvers and time servers, inside and
-// outside, its domain controller, its CA's web pages, its pool and Access Edge as far as TLS goes, and the
-// update service, also behind the reverse proxy, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
+// outside, its DHCP and WINS servers, its domain controller, its CA's web pages, its pool and Access Edge, Exchange, and
+// the update service, also behind the reverse proxy, speaking real protocols on real sockets, with faults to set and heal while it runs. It is
 // for demonstrations and fast tests; it is no proof that real servers behave like it.
 package lab
 
@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,7 +38,9 @@ type office struct {
 	state  atomic.Pointer[state]
 
 	resolvers  [resolvers]*resolver
-	clocks     [clocks]*clock
+	clocks     [clocks]*udpServer
+	dhcp       [dhcpServers]*udpServer
+	wins       *udpServer
 	controller *controller
 	certsrv    *webServer
 	frontEnds  [frontEnds]*webServer
@@ -106,6 +109,15 @@ func (o *office) start(secure *identities) (err error) {
 			return err
 		}
 	}
+	for i := range o.dhcp {
+		server := net.IP(insideAddress(o.index, byte(2+i)).AsSlice())
+		if o.dhcp[i], err = startUDP(func(packet []byte) []byte { return o.state.Load().dhcp[i].reply(server, packet) }); err != nil {
+			return err
+		}
+	}
+	if o.wins, err = startUDP(func(packet []byte) []byte { return o.state.Load().wins.reply(packet) }); err != nil {
+		return err
+	}
 	if o.controller, err = startController(secure.controller, func() *directoryState { return &o.state.Load().directory }); err != nil {
 		return err
 	}
@@ -159,9 +171,9 @@ func (o *office) close() error {
 			errs = append(errs, r.close())
 		}
 	}
-	for _, c := range o.clocks {
-		if c != nil {
-			errs = append(errs, c.close())
+	for _, s := range append(append(o.clocks[:], o.dhcp[:]...), o.wins) {
+		if s != nil {
+			errs = append(errs, s.close())
 		}
 	}
 	if o.controller != nil {

@@ -40,16 +40,26 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
 	fmt.Fprintf(b, `  - name: %s
     sip_domain: fabrikam.com
     smtp_domain: fabrikam.com
-    dhcp: {domain: contoso.com, dns_servers: [%s, %s]}
+    dhcp:
+      domain: contoso.com
+      dns_servers: [%s, %s]
+      wins_servers: [%s]
+      ntp_servers: [%s]
+      sip_servers: [pool01.contoso.com]
+      vendor_classes: [CPE-OCPHONE, MS-UC-Client]
     phones: 20
     networks:
       internal:
         resolvers: [%s, %s]
+        dhcp: {servers: [%s, %s]}
         front_ends: [pool01.contoso.com, fe02.contoso.com]
         directory: {credential: %s, bind: ldaps, roots: [%q]}
         connect_to:
           - "%s:53:%s"
           - "%s:53:%s"
+          - "%s:67:%s"
+          - "%s:67:%s"
+          - "%s:137:%s"
           - "%s:123:%s"
           - "%s:389:%s"
           - "%s:636:%s"
@@ -60,8 +70,11 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:5061:%s"
           - "%s:443:%s"
           - "::127.0.0.1:9"
-`, o.name, first, second, first, second, o.name, rootFile,
+`, o.name, first, second, insideAddress(o.index, 10), insideAddress(o.index, 20),
+		first, second, insideAddress(o.index, 2), insideAddress(o.index, 3), o.name, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
+		insideAddress(o.index, 2), o.dhcp[firstDHCP].address, insideAddress(o.index, 3), o.dhcp[secondDHCP].address,
+		insideAddress(o.index, 10), o.wins.address,
 		insideAddress(o.index, 20), o.clocks[insideClock].address,
 		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,
 		insideAddress(o.index, 15), o.certsrv.address,

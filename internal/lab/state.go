@@ -68,6 +68,8 @@ const (
 type state struct {
 	resolvers [resolvers]resolverState
 	clocks    [clocks]clockState
+	dhcp      [dhcpServers]dhcpState
+	wins      winsState
 	directory directoryState
 	certsrv   certsrvMode
 	updates   [frontEnds]updateState
@@ -117,6 +119,10 @@ func healthy(site int) *state {
 	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}, edge: poolState{leaf: leafOfEdge}}
 	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
 	s.mail = [mailServers]mailState{{leaf: leafOfMail}, {leaf: leafOfMail}}
+	for i := range s.dhcp {
+		s.dhcp[i] = healthyDHCP(site)
+	}
+	s.wins.controllers = []netip.Addr{at(10)}
 	for _, i := range []int{inside1, inside2} {
 		s.resolvers[i].records = zone(
 			a(sipName, at(81)), a(autodiscoverName, at(82)),

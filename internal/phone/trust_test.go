@@ -96,7 +96,7 @@ func sha2(m *maker, name string, issuer *made, edits ...edit) *made {
 	return m.make(name, issuer, append(edits, signedBy(x509.SHA256WithRSA))...)
 }
 
-func dns(names ...string) edit { return func(c *x509.Certificate) { c.DNSNames = names } }
+func dnsNames(names ...string) edit { return func(c *x509.Certificate) { c.DNSNames = names } }
 
 func algorithmTrust(m *maker) []trustCase {
 	root, sha2Root := m.make("Root", nil, ca), sha2(m, "Root", nil, ca)
@@ -204,7 +204,7 @@ func dateTrust(m *maker) []trustCase {
 func nameTrust(m *maker) []trustCase {
 	root := m.make("Root", nil, ca)
 	named := func(name, want, common string, sans ...string) trustCase {
-		return trustCase{name: name, served: list(m.make(common, root, dns(sans...))), enrolled: list(root), want: want}
+		return trustCase{name: name, served: list(m.make(common, root, dnsNames(sans...))), enrolled: list(root), want: want}
 	}
 	outside := named("SRV target outside the SIP domain", "refused outside_sip_domain", "pool01.contoso.com")
 	outside.host, outside.outside = "pool01.contoso.com", true

@@ -82,7 +82,7 @@ func Unreachable(err error) bool {
 }
 
 // Shared is what the probes of one exporter share: walks through the names, connections to domain
-// controllers, logons to web servers, answers of the update service, the turn of downloads, the guard of the
+// controllers, questions to DHCP servers, logons to web servers, answers of the update service, the turn of downloads, the guard of the
 // credentials and the state. Make it with NewShared, Close it at the end.
 type Shared struct {
 	Walker      *Walker
@@ -90,6 +90,7 @@ type Shared struct {
 	Certsrv     *Certsrv
 	Exchange    *Exchange
 	Updates     *Updates
+	Leases      *Leases
 	Downloads   *Downloads
 	Guard       *Guard
 	State       *state.File
@@ -100,12 +101,14 @@ func NewShared(log *slog.Logger, f *state.File) *Shared {
 	guard := NewGuard(log, f)
 	return &Shared{
 		Walker: NewWalker(), Directories: NewDirectories(guard), Certsrv: NewCertsrv(guard), Exchange: NewExchange(guard), Updates: NewUpdates(guard),
+		Leases:    NewLeases(),
 		Downloads: NewDownloads(guard, log), Guard: guard, State: f,
 	}
 }
 
 // Close ends what is under way and every held connection.
 func (s *Shared) Close() {
+	s.Leases.Close()
 	s.Updates.Close()
 	s.Directories.Close()
 	s.Walker.Close()

@@ -93,6 +93,19 @@ func (w Way) askUDP(ctx context.Context, resolver netip.AddrPort, m *dns.Msg) (a
 var errOtherQuestion = errors.New("the answer is to another question")
 
 func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPort, m *dns.Msg) (*dns.Msg, error) {
+	answer, err := w.converse(ctx, network, resolver, m)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Question) != 1 || answer.Question[0].Qtype != m.Question[0].Qtype ||
+		!strings.EqualFold(answer.Question[0].Name, m.Question[0].Name) {
+		return nil, errOtherQuestion
+	}
+	return answer, nil
+}
+
+// converse sends a packet and waits for the one with the same number.
+func (w Way) converse(ctx context.Context, network string, resolver netip.AddrPort, m *dns.Msg) (*dns.Msg, error) {
 	timeout := attemptTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline)/attemptShare)
@@ -111,14 +124,7 @@ func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPo
 	if err != nil && answer != nil && answer.Id == m.Id && answer.Truncated && network == "udp" {
 		return answer, nil // cut off in the middle of a record; TCP brings the whole
 	}
-	if err != nil {
-		return nil, err
-	}
-	if len(answer.Question) != 1 || answer.Question[0].Qtype != m.Question[0].Qtype ||
-		!strings.EqualFold(answer.Question[0].Name, m.Question[0].Name) {
-		return nil, errOtherQuestion
-	}
-	return answer, nil
+	return answer, err
 }
 
 func classify(err error) facts.Outcome {

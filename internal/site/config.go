@@ -3,7 +3,6 @@ package site
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -111,7 +110,9 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 		}}
 	}
 	r.fields(n, key,
+		read("dhcp", noMore),
 		read("dns", noMore),
+		read("wins", noMore),
 		read("directory", noMore),
 		read("certsrv", noMore),
 		read("exchange", noMore),
@@ -136,7 +137,6 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 		s.Firmware[i] = profiles[f.Version]
 	}
 	var smtp string
-	var dhcpServers []netip.AddrPort
 	r.fields(n, key,
 		field{"name", func(n *yaml.Node, key string) { r.siteName(n, key, &s.Name) }},
 		field{"sip_domain", func(n *yaml.Node, key string) { r.domain(n, key, 2, &s.Domains.SIP) }},
@@ -145,7 +145,7 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 				r.domain(n, key, 2, &smtp)
 			}
 		}},
-		field{"dhcp", func(n *yaml.Node, key string) { dhcpServers = r.dhcp(n, key, &s.Domains) }},
+		field{"dhcp", func(n *yaml.Node, key string) { s.Lease = r.handedOut(n, key, &s.Domains) }},
 		field{"logon", func(n *yaml.Node, key string) { r.logon(n, key, &s.Domains.Logon) }},
 		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
 		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
@@ -163,7 +163,7 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 		s.Domains.Logon = s.Domains.DHCP
 	}
 	r.missing(n, key)
-	s.useDHCPServers(dhcpServers)
+	s.useDHCPServers()
 	return s
 }
 
@@ -195,7 +195,8 @@ func (r *reader) missing(n *yaml.Node, key string) {
 }
 
 // useDHCPServers watches the internal network by the phones' own DNS servers, unless the file names others.
-func (s *Site) useDHCPServers(servers []netip.AddrPort) {
+func (s *Site) useDHCPServers() {
+	servers := s.Lease.DNSServers
 	i := slices.IndexFunc(s.Networks, func(n Network) bool { return n.Name == Internal })
 	switch {
 	case servers == nil:
@@ -204,21 +205,6 @@ func (s *Site) useDHCPServers(servers []netip.AddrPort) {
 	case s.Networks[i].Resolvers == nil:
 		s.Networks[i].Resolvers = servers
 	}
-}
-
-func (r *reader) dhcp(n *yaml.Node, key string, d *phone.Domains) (servers []netip.AddrPort) {
-	r.fields(n, key,
-		field{"domain", func(n *yaml.Node, key string) { r.domain(n, key, 2, &d.DHCP) }},
-		field{"search", func(n *yaml.Node, key string) {
-			r.items(n, key, maxSearch, func(n *yaml.Node, key string) {
-				var suffix string
-				r.domain(n, key, 1, &suffix)
-				d.Search = append(d.Search, suffix)
-			})
-		}},
-		field{"dns_servers", func(n *yaml.Node, key string) { servers = r.resolvers(n, key) }},
-	)
-	return servers
 }
 
 func (r *reader) firmware(n *yaml.Node, key string, profiles map[string]phone.Firmware) []phone.Firmware {
@@ -280,7 +266,8 @@ func (r *reader) network(n *yaml.Node, key string, name NetworkName) *Network {
 		keys = append(keys,
 			field{"front_ends", func(n *yaml.Node, key string) { out.FrontEnds = r.frontEnds(n, key) }},
 			field{"directory", func(n *yaml.Node, key string) { out.Directory = r.directory(n, key) }},
-			field{"certsrv", func(n *yaml.Node, key string) { out.Certsrv = r.certsrv(n, key) }})
+			field{"certsrv", func(n *yaml.Node, key string) { out.Certsrv = r.certsrv(n, key) }},
+			field{"dhcp", func(n *yaml.Node, key string) { out.DHCP = r.dhcp(n, key) }})
 	}
 	if name == External {
 		keys = append(keys, field{"reverse_proxy", func(n *yaml.Node, key string) { r.domain(n, key, 2, &out.ReverseProxy) }})

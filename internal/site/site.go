@@ -134,6 +134,8 @@ type Site struct {
 	Name string
 	// Domains as the phone learns them, without the reverse proxy, which belongs to a network.
 	Domains phone.Domains
+	// Lease is what else DHCP hands to the phones, by the file.
+	Lease Lease
 	// Firmware in use at the site.
 	Firmware []phone.Firmware
 	// Phones is how many stand there, 0 when the file does not say.
@@ -174,6 +176,8 @@ type Network struct {
 	// Directory and Certsrv are internal only.
 	Directory Directory
 	Certsrv   Certsrv
+	// DHCP is internal only.
+	DHCP DHCP
 	// FrontEnds are the servers that answer for updates, internal only; without any they are found as phones
 	// find them.
 	FrontEnds []string

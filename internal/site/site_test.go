@@ -112,6 +112,13 @@ func TestAccepted(t *testing.T) {
 			Name: "2nd_floor.copenhagen-1",
 			Domains: phone.Domains{SIP: "xn--smrrebrd-64af.example", DHCP: "ad.contoso.com",
 				Search: []string{"dk", "xn--strae-oqa.example", "contoso.com"}, Logon: "contoso"},
+			Lease: Lease{
+				DNSServers: []netip.AddrPort{address("192.168.7.5:53"), address("192.168.7.6:5353"), address("[fd00:7::5]:53"),
+					address("[fd00:7::6]:53"), address("[fd00:7::7]:5353"), address("192.168.7.9:53")},
+				WINSServers: []netip.AddrPort{address("192.168.7.10:137"), address("192.168.7.11:1137")},
+				NTPServers:  []netip.AddrPort{address("192.168.7.20:123")},
+				SIPServers:  []string{"pool01.contoso.com"}, VendorClasses: []string{"MS-UC-Client", "CPE-OCPHONE"},
+			},
 			Firmware: []phone.Firmware{newest},
 			EnrolledRoots: EnrolledRoots{Files: []string{"testdata/accepted/roots/old.pem"},
 				Fingerprints: []string{"ebd41040e4bb3ec742c9e381d31ef2a41a48b6685c96e7cef3c1df6cd4331c99"}},
@@ -124,7 +131,9 @@ func TestAccepted(t *testing.T) {
 				},
 				Directory: Directory{Bind: BindLDAPS, Credential: reader,
 					RootFiles: []string{"testdata/accepted/ca.pem", "/etc/ssl/old.pem"}},
-				Certsrv:   Certsrv{Credential: machine, Hosts: []string{"ca01.contoso.com"}},
+				Certsrv: Certsrv{Credential: machine, Hosts: []string{"ca01.contoso.com"}},
+				DHCP: DHCP{Servers: []netip.AddrPort{address("192.168.7.2:67"), address("192.168.7.3:1067")},
+					Interface: "Ethernet 2", Discover: true},
 				FrontEnds: []string{"fe01.contoso.com"},
 				Update: Update{Credential: reader, RootFiles: []string{"/etc/ssl/old.pem"}, Paths: []string{"/a/b.nbt"},
 					Post: UpdatePost{Template: "testdata/accepted/ask.xml", MAC: "02-00-00-00-00-01", Build: phone.Build{
@@ -141,6 +150,8 @@ func TestAccepted(t *testing.T) {
 				Post: UpdatePost{Template: "/ask.xml", MAC: "0A-00-00-00-00-0f", Serial: "1", Build: phone.CX700()}}}},
 		}},
 		Collectors: map[string]CollectorSettings{
+			"dhcp":              {Interval: 5 * time.Minute},
+			"wins":              {Timeout: time.Second},
 			"dns":               {Interval: time.Second, Timeout: 100 * time.Millisecond},
 			"firmware_download": {MaxBytesPerSecond: 65536},
 			"ntp":               {MaxOffset: 24 * time.Hour}, "certsrv": {Interval: 10 * time.Minute},
@@ -161,7 +172,7 @@ func TestResolvers(t *testing.T) {
 		"[fd00:7::7]:5353":   "[fd00:7::7]:5353",
 		"::ffff:192.168.7.9": "192.168.7.9:53",
 	} {
-		if got, err := parseResolver(text); err != nil || got.String() != want {
+		if got, err := parseServer(text, 53); err != nil || got.String() != want {
 			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
 		}
 	}
@@ -209,11 +220,11 @@ credentials: {reader: {zzzzzzzz: 1}}
 sites:
   - zzzzzzzz: 1
     dhcp: {zzzzzzzz: 1}
-    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}, exchange: {zzzzzzzz: 1}, sip: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
+    networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, dhcp: {zzzzzzzz: 1}, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}, exchange: {zzzzzzzz: 1}, sip: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
 `))
 	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(places) != 18 {
-		t.Fatalf("%d places with keys, want 18:\n%v", len(places), err)
+	if len(places) != 19 {
+		t.Fatalf("%d places with keys, want 19:\n%v", len(places), err)
 	}
 	for _, p := range places {
 		for key := range strings.SplitSeq(p[1], ", ") {

@@ -65,21 +65,26 @@ func dnsName(name string) bool {
 
 // resolvers reads addresses of DNS servers.
 func (r *reader) resolvers(n *yaml.Node, key string) []netip.AddrPort {
+	return r.servers(n, key, maxResolvers, dnsPort)
+}
+
+// servers reads addresses, with the port where it is not the usual one.
+func (r *reader) servers(n *yaml.Node, key string, most int, port uint16) []netip.AddrPort {
 	var out []netip.AddrPort
-	r.items(n, key, maxResolvers, func(n *yaml.Node, key string) {
+	r.items(n, key, most, func(n *yaml.Node, key string) {
 		v, ok := r.text(n, key, "an address such as 192.168.7.5")
 		if !ok {
 			return
 		}
-		address, err := parseResolver(v)
+		address, err := parseServer(v, port)
 		switch {
 		case err != nil:
 			r.fault(n, key, quoted(v)+" is no IP address",
-				"write one such as 192.168.7.5, 192.168.7.5:5353 or [fd00::5]:53; names would need a resolver themselves")
+				fmt.Sprintf("write one such as 192.168.7.5, 192.168.7.5:5353 or [fd00::5]:%d; names would need a resolver themselves", port))
 		case address.Addr().IsUnspecified() || address.Addr().IsMulticast() || address.Addr() == broadcast || address.Port() == 0:
-			r.fault(n, key, quoted(v)+" is not the address of one server", "write the address of a DNS server")
+			r.fault(n, key, quoted(v)+" is not the address of one server", "write the server's own address")
 		case slices.Contains(out, address):
-			r.fault(n, key, v+" is already in the list", "write each resolver once")
+			r.fault(n, key, v+" is already in the list", "write each server once")
 		default:
 			out = append(out, address)
 		}
@@ -90,9 +95,9 @@ func (r *reader) resolvers(n *yaml.Node, key string) []netip.AddrPort {
 	return out
 }
 
-func parseResolver(v string) (netip.AddrPort, error) {
+func parseServer(v string, port uint16) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(unbracketed(v)); err == nil && strings.HasPrefix(v, "[") == strings.HasSuffix(v, "]") {
-		return netip.AddrPortFrom(a.Unmap(), dnsPort), nil
+		return netip.AddrPortFrom(a.Unmap(), port), nil
 	}
 	a, err := netip.ParseAddrPort(v)
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), err

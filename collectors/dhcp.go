@@ -1,0 +1,322 @@
+package collectors
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
+	"github.com/cx700/cx700_exporter/internal/site"
+)
+
+var (
+	descDHCPServers = metric.NewGauge("cx700_dhcp_servers",
+		"How many DHCP servers answered; absent when they could not be asked.",
+		`cx700_dhcp_servers == 0`, "network", "target")
+	descDHCPOption = metric.NewGauge("cx700_dhcp_option_ok",
+		"Whether every DHCP server hands out an option as the site file says (1) or not (0); absent where it says nothing.",
+		`cx700_dhcp_option_ok == 0`, "network", "target", "option")
+	descDHCPSearch = metric.NewGauge("cx700_dhcp_search_info",
+		"The form in which a DHCP server sends option 119: text as the guide has it, rfc3397, or malformed.",
+		`cx700_dhcp_search_info{form!="text"}`, "network", "target", "server", "form")
+	descDHCPLease = metric.NewGauge("cx700_dhcp_lease_seconds",
+		"For how long a DHCP server offers an address; absent where it does not tell, as most do not when asked by INFORM.",
+		`cx700_dhcp_lease_seconds < 3600`, "network", "target", "server")
+)
+
+// DHCP watches what is handed to phones before they ask anybody else.
+func DHCP() *Collector {
+	return &Collector{
+		Name: "dhcp", Asks: "Does DHCP hand to phones what the site file says?", Guide: "2, 3, 22, 24, 41",
+		Interval: time.Minute, Timeout: 10 * time.Second,
+		Reasons: dhcpReasons(),
+		Metrics: []*metric.Desc{descDHCPServers, descDHCPOption, descDHCPSearch, descDHCPLease},
+		Targets: dhcpTargets,
+		Probe:   probeDHCP,
+		Explain: explainDHCP,
+	}
+}
+
+// dhcpTargets gives a target where the site file says whom to ask. It holds nothing by which sites with equal
+// servers and options would differ.
+func dhcpTargets(s *site.Site, n site.Network) []Target {
+	if n.Name != site.Internal || !n.DHCP.Watched() {
+		return nil
+	}
+	whom := n.DHCP.Interface
+	if n.DHCP.Servers != nil {
+		whom = serverNames(n.DHCP.Servers, dhcpPort)
+	}
+	return []Target{{
+		Collector: "dhcp", Network: n.Name, Name: s.Domains.DHCP + "@" + whom,
+		Way:     reach.Way{ConnectTo: n.ConnectTo},
+		Domains: phone.Domains{DHCP: s.Domains.DHCP, Search: s.Domains.Search},
+		DHCP:    n.DHCP, Lease: s.Lease,
+	}}
+}
+
+// dhcpBudget is how long a look at DHCP may take: two packets, and the wait for all that hear them.
+const dhcpBudget = 5 * time.Second
+
+func probeDHCP(ctx context.Context, env *Env, seen *facts.Seen) error {
+	lease, err := env.Shared.Leases.Read(ctx, env.Target.Way, env.Target.DHCP, env.Due, min(dhcpBudget, env.Target.Timeout*8/10))
+	if err != nil {
+		return err
+	}
+	seen.Lease = lease
+	emitDHCP(env, lease)
+	return join(judgeDHCP(env.Target, lease))
+}
+
+func emitDHCP(env *Env, lease *facts.Lease) {
+	servers := dhcpServers(lease)
+	if len(servers) > 0 || !slices.ContainsFunc(lease.Answers, notAsked) {
+		env.Emit(descDHCPServers, float64(len(servers)))
+	}
+	if len(servers) == 0 {
+		return
+	}
+	for _, o := range handedOut() {
+		if want := o.want(env.Target); want != nil {
+			wrong := slices.ContainsFunc(servers, func(s dhcpServer) bool { return !sameSet(o.got(s), want) })
+			env.Emit(descDHCPOption, oneIf(!wrong), o.label())
+		}
+	}
+	for _, s := range servers {
+		emitDHCPServer(env, s)
+	}
+}
+
+func emitDHCPServer(env *Env, s dhcpServer) {
+	var forms []phone.SearchForm
+	lease, told := time.Duration(0), false
+	for _, a := range s.answers {
+		if form, _ := a.Options.Search(); form != "" && !slices.Contains(forms, form) {
+			forms = append(forms, form)
+			env.Emit(descDHCPSearch, 1, s.name, string(form))
+		}
+		if d, ok := a.Options.LeaseTime(); ok {
+			lease, told = max(lease, d), true
+		}
+	}
+	if told {
+		env.Emit(descDHCPLease, lease.Seconds(), s.name)
+	}
+}
+
+// notAsked tells that a question could not be put, for a cause on our side.
+func notAsked(a facts.LeaseAnswer) bool {
+	return a.Problem == facts.LeaseNotPermitted || a.Problem == facts.LeaseNotAsked
+}
+
+// dhcpServer is all that one server answered.
+type dhcpServer struct {
+	name    string
+	answers []facts.LeaseAnswer
+}
+
+// dhcpServers lists those that answered.
+func dhcpServers(lease *facts.Lease) []dhcpServer {
+	var out []dhcpServer
+	for _, a := range lease.Answers {
+		if a.Problem != "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(s dhcpServer) bool { return s.name == a.Server.String() })
+		if i < 0 {
+			i = len(out)
+			out = append(out, dhcpServer{name: a.Server.String()})
+		}
+		out[i].answers = append(out[i].answers, a)
+	}
+	return out
+}
+
+// handed is an option that is compared with the site file.
+type handed struct {
+	code byte
+	// want is what the site file says; nil where it says nothing.
+	want func(*Target) []string
+	// read gives what came in one answer; nil where it did not come, or is nothing that can be read.
+	read func(facts.LeaseAnswer) []string
+	// missing is for an option that no server has, differs for one of which some server has another value,
+	// unsaid for one of which the site file says nothing; nil where that is nothing to tell.
+	missing, differs, unsaid *Reason
+}
+
+// handedOut lists them by number. Options that a CX700 does without are compared only where the site file
+// says that they are handed out (CONTRACT section 6.4).
+func handedOut() []handed {
+	return []handed{
+		{phone.OptionDNSServers, func(t *Target) []string { return addressesOf(t.Lease.DNSServers) },
+			readAddresses(phone.OptionDNSServers), reasonDHCPDNSMissing, reasonDHCPDNSDiffers, nil},
+		{phone.OptionDomain, func(t *Target) []string { return []string{t.Domains.DHCP} },
+			readDomain, reasonDHCPDomainMissing, reasonDHCPDomainDiffers, nil},
+		{phone.OptionNTPServers, func(t *Target) []string { return addressesOf(t.Lease.NTPServers) },
+			readAddresses(phone.OptionNTPServers), reasonDHCPTimeDiffers, reasonDHCPTimeDiffers, nil},
+		{phone.OptionVendor, func(t *Target) []string { return t.Lease.VendorClasses },
+			readVendorClass, reasonDHCPVendorMissing, reasonDHCPVendorMissing, nil},
+		{phone.OptionWINSServers, func(t *Target) []string { return addressesOf(t.Lease.WINSServers) },
+			readAddresses(phone.OptionWINSServers), reasonDHCPWINSDiffers, reasonDHCPWINSDiffers, reasonDHCPUnsaid},
+		{phone.OptionSearch, func(t *Target) []string { return t.Domains.Search },
+			readSearch, reasonDHCPSearchMissing, reasonDHCPSearchDiffers, reasonDHCPUnsaid},
+		{phone.OptionSIPServers, func(t *Target) []string { return t.Lease.SIPServers },
+			readSIPServers, reasonDHCPSIPDiffers, reasonDHCPSIPDiffers, nil},
+	}
+}
+
+// label is the option's number as administrators write it.
+func (o handed) label() string { return fmt.Sprintf("%03d", o.code) }
+
+// got is all that a server hands out of an option, to whatever question, each once.
+func (o handed) got(s dhcpServer) []string {
+	var out []string
+	for _, a := range s.answers {
+		for _, v := range o.read(a) {
+			if !slices.Contains(out, v) {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+func readAddresses(code byte) func(facts.LeaseAnswer) []string {
+	return func(a facts.LeaseAnswer) []string {
+		list, _ := a.Options.Addresses(code)
+		return phone.AddressTexts(list)
+	}
+}
+
+func readDomain(a facts.LeaseAnswer) []string {
+	if d := a.Options.Domain(); d != "" {
+		return []string{d}
+	}
+	return nil
+}
+
+func readSearch(a facts.LeaseAnswer) []string {
+	_, names := a.Options.Search()
+	return names
+}
+
+func readSIPServers(a facts.LeaseAnswer) []string {
+	names, _ := a.Options.SIPServers()
+	return names
+}
+
+func readVendorClass(a facts.LeaseAnswer) []string {
+	if _, there := a.Options[phone.OptionVendor]; there {
+		return []string{a.Class}
+	}
+	return nil
+}
+
+// addressesOf writes the IPv4 addresses out, which are those that DHCP can hand out.
+func addressesOf(servers []netip.AddrPort) []string {
+	var out []netip.Addr
+	for _, s := range servers {
+		if s.Addr().Is4() {
+			out = append(out, s.Addr())
+		}
+	}
+	return phone.AddressTexts(out)
+}
+
+func sameSet(a, b []string) bool {
+	in := func(list []string) func(string) bool { return func(v string) bool { return !slices.Contains(list, v) } }
+	return !slices.ContainsFunc(a, in(b)) && !slices.ContainsFunc(b, in(a))
+}
+
+// judgeDHCP says what of all that was handed out does not fit, or why nothing was.
+func judgeDHCP(t *Target, lease *facts.Lease) []*Failure {
+	found := findings{}
+	servers := dhcpServers(lease)
+	judgeDHCPSilence(lease, len(servers), found)
+	if len(servers) > 0 {
+		for _, o := range handedOut() {
+			o.judge(t, servers, found)
+		}
+		judgeSearchForms(servers, found)
+	}
+	return found.failures(DHCP().Reasons)
+}
+
+// judgeDHCPSilence looks at the questions without an answer. A server may well answer phones and not INFORM, so
+// that silence to it alone proves nothing; no offer to DISCOVER is what phones would meet.
+func judgeDHCPSilence(lease *facts.Lease, servers int, found findings) {
+	reasons := map[facts.LeaseProblem]*Reason{
+		facts.LeaseNotPermitted: reasonDHCPNotPermitted, facts.LeaseNotAsked: reasonDHCPNotAsked,
+		facts.LeaseSilent: reasonDHCPServerSilent, facts.LeaseUnreachable: reasonDHCPServerUnreachable, facts.LeaseMalformed: reasonDHCPServerMalformed,
+	}
+	for _, a := range lease.Answers {
+		text := fmt.Sprintf("%s as %s: %s", a.Question, cmp.Or(a.Class, "any class"), a.Detail)
+		switch {
+		case a.Problem == "":
+		case notAsked(a):
+			found.add(reasons[a.Problem], fmt.Sprintf("%s: %s", a.Question, a.Detail))
+		case a.Question == facts.Discover:
+			found.add(reasonDHCPNoOffer, text)
+		case a.Server.IsValid():
+			found.add(reasons[a.Problem], a.Server.String()+": "+text)
+		}
+	}
+	told := found[reasonDHCPNoOffer] != nil || found[reasonDHCPNotPermitted] != nil || found[reasonDHCPNotAsked] != nil
+	if servers == 0 && !told {
+		found.add(reasonDHCPUnanswered, "no server answers INFORM")
+	}
+}
+
+// judge compares what the servers hand out with the site file and with each other.
+func (o handed) judge(t *Target, servers []dhcpServer, found findings) {
+	want := o.want(t)
+	first := o.got(servers[0])
+	var all []string
+	lacking, differ := 0, false
+	for _, s := range servers {
+		got := o.got(s)
+		text := fmt.Sprintf("option %s of %s: %s", o.label(), s.name, orNone(got))
+		all = append(all, s.name+" "+orNone(got))
+		differ = differ || !sameSet(got, first)
+		switch {
+		case got == nil:
+			lacking++
+		case want == nil && o.unsaid != nil:
+			found.add(o.unsaid, text)
+		case want == nil || sameSet(got, want):
+		case o.code == phone.OptionDomain && !strings.Contains(strings.Join(got, "."), "."):
+			found.add(reasonDHCPDomainNetBIOS, text)
+		default:
+			found.add(o.differs, text+"; by the site file "+orNone(want))
+		}
+	}
+	if want != nil && lacking == len(servers) {
+		found.add(o.missing, fmt.Sprintf("option %s: none that can be read; by the site file %s", o.label(), orNone(want)))
+	}
+	if differ {
+		found.add(reasonDHCPServersDiffer, fmt.Sprintf("option %s: %s", o.label(), strings.Join(all, "; ")))
+	}
+}
+
+func orNone(values []string) string { return cmp.Or(strings.Join(values, ", "), "none") }
+
+// judgeSearchForms tells in which form option 119 comes.
+func judgeSearchForms(servers []dhcpServer, found findings) {
+	reasons := map[phone.SearchForm]*Reason{
+		phone.SearchMalformed: reasonDHCPSearchMalformed, phone.SearchText: reasonDHCPSearchText, phone.SearchRFC: reasonDHCPSearchRFC,
+	}
+	for _, s := range servers {
+		for _, a := range s.answers {
+			if form, _ := a.Options.Search(); form != "" {
+				found.add(reasons[form], fmt.Sprintf("%s: %.120q", s.name, a.Options[phone.OptionSearch]))
+			}
+		}
+	}
+}
