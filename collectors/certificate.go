@@ -10,10 +10,10 @@ import (
 )
 
 // refusedCertificate says why firmwares in use refuse a server's certificates, whatever roots they hold; empty where
-// none is known to.
-func refusedCertificate(t *Target, host string, served []*x509.Certificate, at time.Time) string {
+// none is known to. By all tells that none is left that may take it.
+func refusedCertificate(t *Target, host string, served []*x509.Certificate, at time.Time) (why string, byAll bool) {
 	if len(served) == 0 {
-		return ""
+		return "", false
 	}
 	var texts []string
 	for _, fw := range t.Firmware {
@@ -22,5 +22,5 @@ func refusedCertificate(t *Target, host string, served []*x509.Certificate, at t
 			texts = append(texts, fmt.Sprintf("firmware %s: %s", fw.Version, trust.Faults[0].Reason))
 		}
 	}
-	return strings.Join(texts, ", ")
+	return strings.Join(texts, ", "), len(texts) == len(t.Firmware)
 }

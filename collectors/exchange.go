@@ -193,7 +193,7 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 	if a.Problem != "" {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
-	if text := refusedCertificate(t, host, a.Served, a.At); text != "" {
+	if text, byAll := refusedCertificate(t, host, a.Served, a.At); byAll {
 		return reasonExchangeCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
 	}
 	switch {

@@ -61,7 +61,7 @@ var (
 		"Exchange wants a logon (401), but does not offer NTLM, by which phones log on",
 		"Set-AutodiscoverVirtualDirectory and Set-WebServicesVirtualDirectory with -WindowsAuthentication $true, and the provider NTLM in IIS")
 	reasonExchangeCertificate = noExchange("exchange_certificate",
-		"phones refuse Exchange's certificate, whatever roots they hold: its name, its dates, or how it is signed",
+		"all firmware in use refuses Exchange's certificate, whatever roots phones hold: its name, its dates, or how it is signed",
 		"give IIS on the Client Access Server a certificate with the name autodiscover.<SMTP domain> (New-ExchangeCertificate "+
 			"-DomainName), from the pool's CA")
 	reasonEWSMissing = noExchange("ews_missing",

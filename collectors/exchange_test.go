@@ -162,10 +162,16 @@ func TestRefusedCertificate(t *testing.T) {
 		"name_mismatch": proxyCertificate(t, time.Hour, "other.fabrikam.com"),
 		"name_wildcard": proxyCertificate(t, time.Hour, "*.fabrikam.com"),
 	} {
-		got := refusedCertificate(target, "mail.fabrikam.com", []*x509.Certificate{served}, time.Now())
-		if (got == "") != (want == "") || !strings.Contains(got, want) {
-			t.Errorf("want %q, got %q", want, got)
+		got, byAll := refusedCertificate(target, "mail.fabrikam.com", []*x509.Certificate{served}, time.Now())
+		if (got == "") != (want == "") || !strings.Contains(got, want) || byAll != (want != "") {
+			t.Errorf("want %q, got %q by all %t", want, got, byAll)
 		}
+	}
+	modern := proxyCertificate(t, time.Hour, "mail.fabrikam.com")
+	modern.SignatureAlgorithm = x509.SHA256WithRSA
+	got, byAll := refusedCertificate(target, "mail.fabrikam.com", []*x509.Certificate{modern}, time.Now())
+	if !strings.Contains(got, "1.0.199.123: sha2_link") || byAll {
+		t.Errorf("SHA-256: %q by all %t", got, byAll)
 	}
 }
 

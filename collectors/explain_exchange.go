@@ -66,7 +66,7 @@ func explainExchangeAnswer(w io.Writer, t *Target, host string, a *facts.Autodis
 		fmt.Fprintf(w, "        certificate %.80s\n          of %.80s, until %s\n", certificate.Subject, certificate.Issuer,
 			certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
-	if refused := refusedCertificate(t, host, a.Served, a.At); refused != "" {
+	if refused, _ := refusedCertificate(t, host, a.Served, a.At); refused != "" {
 		fmt.Fprintf(w, "        refused by %s\n", refused)
 	}
 }

@@ -390,7 +390,7 @@ func fileReason(t *Target, f *facts.FirmwareFile) (r *Reason, seen string) {
 	if a == nil {
 		return reasonFirmwareSilent, "no time was left to ask"
 	}
-	if text := refusedCertificate(t, f.Host, a.Served, a.At); text != "" && t.Network == site.External {
+	if text, byAll := refusedCertificate(t, f.Host, a.Served, a.At); byAll && t.Network == site.External {
 		return reasonUpdateCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
 	}
 	r = headerReason(a)

@@ -67,7 +67,7 @@ var (
 		"the update service answers on 443, but port 80 gives nothing or leads there; OCS 2007 R2 phones were recorded on port 80",
 		"give IIS' site a binding for http on port 80, and take Require SSL and redirects off /RequestHandler")
 	reasonUpdateCertificate = noUpdate("update_certificate",
-		"phones refuse the certificate of the reverse proxy, whatever roots they hold: its name, its dates, or how it is signed",
+		"all firmware in use refuses the certificate of the reverse proxy, whatever roots phones hold: its name, its dates, or how it is signed",
 		"give the listener of the TMG or ISA rule a certificate with the name in ExternalBaseURL, from a CA that phones trust")
 	reasonBaseURLBlank = noUpdate("base_url_blank",
 		"an update is offered without BaseURL: phones inside do not know where to fetch it",

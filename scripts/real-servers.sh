@@ -9,7 +9,7 @@ required=(
 	bind9 bind9-dnsutils samba winbind ldb-tools ldap-utils krb5-user
 	chrony faketime iproute2 iptables curl prometheus
 	openssl gnutls-bin python3 apache2 haproxy libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba
-	isc-dhcp-server dnsmasq-base
+	isc-dhcp-server dnsmasq-base kamailio
 )
 # Part of the samba package in some releases, packages of their own in others.
 optional=(samba-ad-dc samba-ad-provision)

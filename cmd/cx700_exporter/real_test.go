@@ -121,10 +121,10 @@ credentials:
 
 // guideTargets is how many targets follow from guideSite: AD, the CA, and two each of names, time, pool, update,
 // firmware and firmware_download.
-const guideTargets = 14
+const guideTargets = 18
 
 // targetsOutside of them are of the network outside.
-const targetsOutside = 6
+const targetsOutside = 8
 
 // The targets that follow from guideSite.
 const (

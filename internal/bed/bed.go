@@ -76,6 +76,7 @@ type Bed struct {
 	chrony     map[Host]*chronyServer
 	exchange   map[Host]*exchangeServer
 	registrars map[Host]*registrarServer
+	sip        map[Host]*sipServer
 	dhcp       map[Host]*dhcpServer
 	close      func() error
 }
@@ -85,7 +86,7 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "gnutls-serv", "haproxy", "ip", "ldbmodify",
+		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "gnutls-serv", "haproxy", "ip", "kamailio", "ldbmodify",
 		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "ss", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {
@@ -150,6 +151,7 @@ func Start(ctx context.Context, dir string) (*Bed, error) {
 	b.updates, b.proxy = b.newUpdates(), b.newProxy()
 	b.exchange = b.newExchange()
 	b.registrars = b.newRegistrars()
+	b.sip = b.newSIP()
 	b.bind = b.newBind()
 	b.chrony = b.newChrony()
 	b.dhcp = b.newDHCP()
@@ -194,6 +196,9 @@ func (b *Bed) bringUp(ctx context.Context) error {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.exchange {
+		steps = append(steps, func() error { return s.first(ctx) })
+	}
+	for _, s := range b.sip {
 		steps = append(steps, func() error { return s.first(ctx) })
 	}
 	for _, s := range b.registrars {
@@ -250,6 +255,9 @@ func (b *Bed) servers() []*server {
 		list = append(list, s.server)
 	}
 	for _, s := range b.exchange {
+		list = append(list, s.server)
+	}
+	for _, s := range b.sip {
 		list = append(list, s.server)
 	}
 	for _, s := range b.registrars {

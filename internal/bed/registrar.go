@@ -14,8 +14,8 @@ import (
 )
 
 // Registrar is how a registrar answers: Pool on port 5061, or Edge on port
-// 443. It shakes hands and speaks no SIP. The zero value is a healthy one:
-// TLS 1.0 to 1.2 by RSA key exchange with AES.
+// 443. The zero value is a healthy one: TLS 1.0 to 1.2 by RSA key exchange
+// with AES, and behind it the SIP of SetSIP.
 type Registrar string
 
 // The ways. All but the last four are servers of OpenSSL (HAProxy) or GnuTLS.
@@ -32,17 +32,20 @@ const (
 )
 
 // registrarConf is HAProxy's configuration: address and port, certificate,
-// versions. A client that has shaken hands is waited for.
+// versions. What comes by TLS goes on to Kamailio.
 const registrarConf = `global
 	nbthread 1
 	maxconn 200
 defaults
-	mode http
+	mode tcp
 	timeout client 60s
-	timeout http-request 60s
+	timeout server 60s
+	timeout connect 2s
 frontend registrar
 	bind %s:%d ssl crt %s %s
-	http-request return status 200
+	default_backend sip
+backend sip
+	server kamailio 127.0.0.1:5060
 `
 
 // oddRegistrar is a registrar that no real server plays.
