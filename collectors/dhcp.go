@@ -246,6 +246,9 @@ func judgeDHCP(t *Target, lease *facts.Lease) []*Failure {
 		}
 		judgeSearchForms(servers, found)
 	}
+	if found[reasonDHCPSearchMalformed] != nil { // it is there, only nobody can read it
+		delete(found, reasonDHCPSearchMissing)
+	}
 	return found.failures(DHCP().Reasons)
 }
 
@@ -305,7 +308,10 @@ func (o handed) judge(t *Target, servers []dhcpServer, found findings) {
 	}
 }
 
-func orNone(values []string) string { return cmp.Or(strings.Join(values, ", "), "none") }
+// orNone lists values that a server made up, fit for a terminal and a log.
+func orNone(values []string) string {
+	return cmp.Or(strings.Trim(fmt.Sprintf("%.200q", strings.Join(values, ", ")), `"`), "none")
+}
 
 // judgeSearchForms tells in which form option 119 comes.
 func judgeSearchForms(servers []dhcpServer, found findings) {

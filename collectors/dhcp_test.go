@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -95,7 +96,7 @@ func dhcpCases() []dhcpCase {
 		{"no search list", searches, with(one, nil), []string{"dhcp_search_missing"}},
 		{"search list as text", searches, with(one, map[byte]string{phone.OptionSearch: textSearch}), []string{"dhcp_search_text"}},
 		{"search list by RFC 3397", searches, with(one, map[byte]string{phone.OptionSearch: rfcSearch}), []string{"dhcp_search_rfc3397"}},
-		{"search list that is neither", searches, with(one, map[byte]string{phone.OptionSearch: "\xc0\x00"}), []string{"dhcp_search_malformed", "dhcp_search_missing"}},
+		{"search list that is neither", searches, with(one, map[byte]string{phone.OptionSearch: "\xc0\x00"}), []string{"dhcp_search_malformed"}},
 		{"another search list", searches, with(one, map[byte]string{phone.OptionSearch: "contoso.com"}), []string{"dhcp_search_differs", "dhcp_search_text"}},
 		{"a search list nobody told of", nil, with(one, map[byte]string{phone.OptionSearch: "dk"}), []string{"dhcp_not_in_site_file", "dhcp_search_text"}},
 		{"a WINS server nobody told of", nil, with(one, map[byte]string{phone.OptionWINSServers: "\xc0\xa8\x07\x0a"}), []string{"dhcp_not_in_site_file"}},
@@ -128,6 +129,20 @@ func TestJudgeDHCP(t *testing.T) {
 		})
 	}
 	everyReasonProduced(t, DHCP(), produced)
+}
+
+// TestWhatServersMakeUpFitsATerminal, and a line of the log.
+func TestWhatServersMakeUpFitsATerminal(t *testing.T) {
+	made := map[byte]string{phone.OptionDomain: "\x1b[2J\xff" + strings.Repeat("x", 1200), phone.OptionSearch: "\x1b[2J" + strings.Repeat("y", 1200)}
+	got := judgeDHCP(dhcpTarget(nil), &facts.Lease{Answers: acknowledged("192.168.7.2", made)})
+	if len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	for _, f := range got {
+		if text := f.Err.Error(); strings.ContainsRune(text, 0x1b) || !utf8.ValidString(text) || len(text) > 400 {
+			t.Errorf("%q", text)
+		}
+	}
 }
 
 func TestEmitDHCP(t *testing.T) {
