@@ -10,6 +10,7 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
@@ -99,7 +100,7 @@ func (j *poolJudge) doubtful(e phone.Endpoint, a netip.Addr, endpoints []phone.E
 	switch {
 	case !asked:
 		return reasonPoolNotAllAsked, ""
-	case s.reason == reasonPoolBadCertificate:
+	case s.reason != nil && s.reason.Effect == Blinds:
 		return s.reason, ": " + s.text
 	case s.reason == nil && !slices.ContainsFunc(endpoints, listens):
 		return reasonPoolOtherPort, fmt.Sprintf(": %s:%d", a, e.Port)
@@ -127,7 +128,7 @@ func (j *poolJudge) unsettled(fw phone.Firmware, endpoints []phone.Endpoint) str
 func (j *poolJudge) complain(e phone.Endpoint, endpoints []phone.Endpoint) {
 	for _, a := range e.Addresses {
 		s, asked := j.servers[netip.AddrPortFrom(a, e.Port)]
-		if asked && s.reason != nil && s.reason != reasonPoolBadCertificate && !j.otherPort(e, a, endpoints) {
+		if asked && s.reason != nil && s.reason.Effect != Blinds && !j.otherPort(e, a, endpoints) {
 			j.found.add(s.reason, s.text)
 		}
 	}
@@ -167,6 +168,8 @@ func poolServerReason(s *facts.PoolServer, now time.Time) (r *Reason, text strin
 	switch {
 	case p.Problem == "":
 		return certificateReason(p.Served[0], now)
+	case p.Version == reach.SSL30:
+		return reasonPoolSSL30, p.Detail
 	case p.Version == "" && s.Modern.Problem == "" && p.Problem != facts.HandshakeUnreachable:
 		return reasonPoolHardened, fmt.Sprintf("%s: %s; %s works", p.Problem, p.Detail, s.Modern.Version)
 	default:
