@@ -74,7 +74,7 @@ func explainCertificate(w io.Writer, c facts.Certificate) {
 func handshakeText(h *facts.Handshake) string {
 	var parts []string
 	if h.Version != "" {
-		parts = append(parts, h.Version+" "+h.Suite)
+		parts = append(parts, strings.TrimSpace(h.Version+" "+h.Suite))
 	}
 	if h.Problem != "" {
 		parts = append(parts, fmt.Sprintf("%s: %s", h.Problem, h.Detail))

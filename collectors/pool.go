@@ -119,7 +119,7 @@ func emitPool(env *Env, servers []facts.PoolServer) {
 
 func emitHandshake(env *Env, address, offer string, h *facts.Handshake) {
 	env.Emit(descPoolHandshake, oneIf(h.Problem == ""), address, offer)
-	if h.Version != "" {
+	if h.Suite != "" {
 		env.Emit(descPoolTLS, 1, address, offer, h.Version, h.Suite)
 	}
 }

@@ -94,6 +94,9 @@ var (
 	reasonPoolBadCertificate = poolUnknown("pool_bad_certificate",
 		"a registrar serves a certificate that cannot be read here; whether phones can is not known",
 		"see what was seen; issue the certificate anew, with an RSA key of 1024 to 4096 bits")
+	reasonPoolSSL30 = poolUnknown("pool_ssl30",
+		"a registrar has nothing newer than SSL 3.0, which cannot be spoken here; Windows CE knows it, so phones may get through",
+		"enable TLS 1.0 in Schannel on the server")
 	reasonPoolOtherPort = poolUnknown("pool_other_port",
 		"nothing listens on the port of a registrar (5061 inside, 443 outside), only on the other that phones guess: inside that is "+
 			"the pool's web server as a rule, which signs nobody in",
@@ -118,7 +121,7 @@ func poolReasons() []*Reason {
 	return []*Reason{
 		reasonPoolUnavailable, reasonPoolNoRegistrar, reasonPoolOutside, reasonPoolHardened, reasonPoolRefused,
 		reasonPoolUnreachable, reasonPoolSilent, reasonPoolClosed, reasonPoolNoTLS, reasonPoolMalformed,
-		reasonPoolExpired, reasonPoolNotYetValid, reasonPoolNamesUnanswered, reasonPoolBadCertificate,
+		reasonPoolExpired, reasonPoolNotYetValid, reasonPoolNamesUnanswered, reasonPoolBadCertificate, reasonPoolSSL30,
 		reasonPoolOtherPort, reasonPoolNotAllAsked, reasonPoolDiffer, reasonPoolLeftOut,
 	}
 }

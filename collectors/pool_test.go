@@ -15,6 +15,7 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
@@ -114,6 +115,8 @@ func poolCases(c leaves) []poolCase {
 		{"one connection failed", site.Internal, contoso(), at(both{breaks(facts.HandshakeUnreachable), fine.modern}), []string{"pool_unavailable", "pool_unreachable"}},
 		{"wants a certificate", site.Internal, contoso(), at(cut), []string{"pool_refused", "pool_unavailable"}},
 		{"cannot be read", site.Internal, contoso(), at(bothBreak(facts.HandshakeBadCertificate)), []string{"pool_bad_certificate"}},
+		{"SSL 3.0", site.Internal, contoso(), at(both{facts.Handshake{Problem: facts.HandshakeRefused, Detail: "as seen", Version: reach.SSL30},
+			breaks(facts.HandshakeRefused)}), []string{"pool_ssl30"}},
 		{"expired", site.Internal, contoso(), at(both{shakes("TLS 1.0", c.expired), fine.modern}), []string{"pool_certificate_expired", "pool_unavailable"}},
 		{"not yet valid", site.Internal, contoso(), at(both{shakes("TLS 1.0", c.early), fine.modern}),
 			[]string{"pool_certificate_not_yet_valid", "pool_unavailable"}},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -80,9 +81,18 @@ func (w Way) handshake(ctx context.Context, address netip.AddrPort, hosts []stri
 	defer func() { _ = secured.Close() }() // a peer that is gone needs no goodbye
 	if err := secured.HandshakeContext(ctx); err != nil {
 		out.Problem, out.Detail = handshakeProblem(err), printable(err.Error())
+		if strings.HasSuffix(out.Detail, choiceOfSSL30) {
+			out.Version = SSL30
+		}
 	}
 	return out
 }
+
+// SSL30 is the version of a server that has nothing newer; phones have it, and crypto/tls has not.
+const (
+	SSL30         = "SSLv3"
+	choiceOfSSL30 = "server selected unsupported protocol version 300"
+)
 
 // For these crypto/tls has no type of error. TestHandshakeProblems holds them to what it says.
 var (
