@@ -111,16 +111,18 @@ func (r *rig) guideSite(t *testing.T, interval string) string {
   directory: {interval: %[3]s}
   certsrv: {interval: %[3]s}
   pool: {interval: %[3]s}
+  sip: {interval: %[3]s}
+  exchange: {interval: %[3]s}
   update: {interval: %[3]s}
   firmware: {interval: %[3]s}
-  firmware_download: {interval: %[3]s, max_bytes_per_second: 1073741824}
+  firmware_download: {interval: 5s, max_bytes_per_second: 1073741824}
 credentials:
   reader: {username: probe@contoso.com, password_file: %[4]s, allowed_hosts: ["*.contoso.com"]}
 `, r.RootFile(), guideOutside, interval, secret)
 }
 
-// guideTargets is how many targets follow from guideSite: AD, the CA, and two each of names, time, pool, update,
-// firmware and firmware_download.
+// guideTargets is how many targets follow from guideSite: AD, the CA, and two each of names, time, pool, sip, exchange,
+// update, firmware and firmware_download.
 const guideTargets = 18
 
 // targetsOutside of them are of the network outside.

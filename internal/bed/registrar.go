@@ -78,14 +78,24 @@ func (s *registrarServer) first(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	both, err := s.certified(string(s.bed.cached))
-	if err != nil {
+	if err := s.write(map[string]string{"registrar.py": oddRegistrar}); err != nil {
 		return err
 	}
-	if err := s.write(map[string]string{"registrar.pem": both, "registrar.py": oddRegistrar}); err != nil {
+	if err := s.present(""); err != nil {
 		return err
 	}
 	return s.apply(ctx, "")
+}
+
+// present writes what the registrar serves: certificates and the key of the
+// first in PEM, empty for its own.
+func (s *registrarServer) present(chain string) (err error) {
+	if chain == "" {
+		if chain, err = s.certified(string(s.bed.cached)); err != nil {
+			return err
+		}
+	}
+	return s.write(map[string]string{"registrar.pem": chain})
 }
 
 // certified is the certificate that phones trust, and its key.
@@ -171,4 +181,20 @@ func (b *Bed) SetRegistrar(ctx context.Context, host Host, r Registrar) error {
 		return errors.New("bed: no registrar on " + string(host))
 	}
 	return s.apply(ctx, r)
+}
+
+// SetRegistrarChain lets Pool or Edge serve other certificates: those in
+// PEM with the key of the first; an empty text heals it.
+func (b *Bed) SetRegistrarChain(ctx context.Context, host Host, chain string) error {
+	s, ok := b.registrars[host]
+	if !ok {
+		return errors.New("bed: no registrar on " + string(host))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.present(chain); err != nil {
+		return err
+	}
+	s.kill()
+	return s.start(ctx)
 }
