@@ -306,7 +306,7 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 	if f.LeftOut > 0 {
 		found.add(reasonFirmwareLeftOut, fmt.Sprintf("looked for: %d files, not looked for: %d", len(f.Files), f.LeftOut))
 	}
-	for _, host := range unanswered(f) {
+	for _, host := range unanswered(t, f) {
 		found.add(reasonFirmwareNamesUnanswered, host+": no resolver answers the name of this server for updates")
 	}
 	for _, text := range f.Foreign {
@@ -321,10 +321,10 @@ func judgeFirmware(t *Target, f *facts.Firmware) []*Failure {
 	return found.failures(Firmware().Reasons)
 }
 
-// unanswered lists the servers for updates of which it is not known whether they have files.
-func unanswered(f *facts.Firmware) []string {
+// unanswered lists the servers for updates of which it is not known whether they have files, of those that count.
+func unanswered(t *Target, f *facts.Firmware) []string {
 	var out []string
-	for _, s := range f.Update.Servers {
+	for _, s := range counted(t, f.Update) {
 		if !(nameView{s.Names}).settled(s.Host, phone.A) {
 			out = append(out, s.Host)
 		}

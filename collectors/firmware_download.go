@@ -199,7 +199,7 @@ func judgeNoImage(t *Target, f *facts.Firmware, found findings) {
 		}
 		answered = answered || a != nil && a.Status != 0
 	}
-	if hosts := unanswered(f); hosts != nil {
+	if hosts := unanswered(t, f); hosts != nil {
 		found.add(reasonFirmwareNamesUnanswered, strings.Join(hosts, ", ")+": no resolver answers the name of this server for updates")
 	}
 	if answered {

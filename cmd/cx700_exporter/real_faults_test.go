@@ -142,9 +142,14 @@ func noDirectory(reasons ...string) []string {
 		"update/update_names_unanswered", "firmware/firmware_names_unanswered", "firmware_download/firmware_names_unanswered")...)
 }
 
+// noSignIn are reasons beside which no name of the SIP domain is answered either.
+func noSignIn() []string {
+	return inside("ntp/time_names_unanswered", "pool/pool_names_unanswered", "sip/sip_names_unanswered", "exchange/exchange_names_unanswered")
+}
+
 // noNamesOutside are reasons beside which the reverse proxy's name is not answered.
 func noNamesOutside(reasons ...string) []string {
-	return outside(append(reasons, "pool/pool_names_unanswered", "update/update_names_unanswered", "firmware/firmware_names_unanswered",
+	return outside(append(reasons, "pool/pool_names_unanswered", "sip/sip_names_unanswered", "exchange/exchange_names_unanswered", "update/update_names_unanswered", "firmware/firmware_names_unanswered",
 		"firmware_download/firmware_names_unanswered")...)
 }
 
@@ -200,16 +205,18 @@ func recordFaults() []realFault {
 		later(in("sip dropped, SRV in the SIP domain", inside("dns/sip_a_missing"),
 			sipA, "\npool\t", "pool01.contoso.com.", "pool")),
 		in("sip dropped, SRV outside the SIP domain",
-			inside("dns/sip_a_missing", "dns/srv_outside_sip_domain", "pool/pool_outside_sip_domain"), sipA, "\nx\t"),
-		in("registrar names gone", inside("dns/registrar_not_found", "dns/sip_a_missing", "dns/srv_missing", "pool/pool_no_registrar"),
+			inside("dns/sip_a_missing", "dns/srv_outside_sip_domain", "pool/pool_outside_sip_domain", "sip/sip_no_connection"), sipA, "\nx\t"),
+		in("registrar names gone", inside("dns/registrar_not_found", "dns/sip_a_missing", "dns/srv_missing", "pool/pool_no_registrar",
+			"sip/sip_no_connection"),
 			sipA, "\nx\t", srv, "\nx"+srv[1:]),
 		in("ntp SRV dropped", inside("dns/time_srv_missing"), srvTime, "\nx"),
 		in("SRV target without address", inside("dns/srv_target_unresolved"), "pool01.", "gone."),
 		later(in("ntp SRV target without address",
 			inside("dns/srv_target_unresolved", "ntp/time_unreachable"), "ntp01.", "gone.")),
-		later(in("autodiscover dropped", inside("dns/autodiscover_missing"), "\nautodiscover\t", "\nx\t")),
+		later(in("autodiscover dropped", inside("dns/autodiscover_missing", "exchange/autodiscover_unresolved"), "\nautodiscover\t", "\nx\t")),
 		out("srv dropped outside", outside("dns/srv_missing"), srvOut, "\nx"),
-		out("sip dropped outside", outside("dns/registrar_not_found", "dns/sip_a_missing", "dns/srv_target_unresolved", "pool/pool_no_registrar"),
+		out("sip dropped outside", outside("dns/registrar_not_found", "dns/sip_a_missing", "dns/srv_target_unresolved", "pool/pool_no_registrar",
+			"sip/sip_no_connection"),
 			sipA, "\nx\t"),
 		out("ntp SRV dropped outside", outside("dns/time_srv_missing"), srvTime, "\nx"),
 		out("reverse proxy dropped outside", outside("dns/reverse_proxy_missing", "update/update_unresolved"), "\nocsrp\t", "\nx\t"),
@@ -271,7 +278,7 @@ func resolverFaults() []realFault {
 	first, second := insideResolvers[:1], insideResolvers[1:]
 	dc := []bed.Host{bed.DC}
 	all := func(reason string) []string {
-		return append(noDirectory("dns/registrar_unresolved", "dns/"+reason), inside("ntp/time_names_unanswered", "pool/pool_names_unanswered")...)
+		return append(noDirectory("dns/registrar_unresolved", "dns/"+reason), noSignIn()...)
 	}
 	return []realFault{
 		{name: "domain controller killed", want: noDirectory("dns/resolver_servfail"), breaks: each(dc, kill), heals: each(dc, restart)},
@@ -280,7 +287,7 @@ func resolverFaults() []realFault {
 			or:     [][]string{noDirectory("dns/resolver_servfail"), noDirectory("dns/resolver_timeout", "dns/resolver_servfail")},
 			breaks: each(dc, pause), heals: each(dc, resume), waits: true},
 		{name: "SIP zone fails", want: inside("dns/registrar_unresolved", "dns/resolver_servfail", "pool/pool_names_unanswered",
-			"update/update_names_unanswered", "firmware/firmware_names_unanswered"),
+			"sip/sip_names_unanswered", "exchange/exchange_names_unanswered"),
 			breaks: each(insideResolvers, failSIP), heals: each(insideResolvers, healDNS)},
 		{name: "SIP zone fails at one", want: inside("dns/resolver_servfail"), long: true,
 			breaks: each(first, failSIP), heals: each(first, healDNS)},
@@ -297,7 +304,7 @@ func resolverFaults() []realFault {
 			breaks: each(second, kill), heals: each(second, healDNS)},
 		{name: "all resolvers silent", want: all("resolver_timeout"), waits: true,
 			breaks: each(insideResolvers, pause), heals: each(insideResolvers, resume)},
-		{name: "all resolvers refuse", want: append(noDirectory("dns/registrar_unknown", "dns/resolver_refused"), inside("ntp/time_names_unanswered", "pool/pool_names_unanswered")...), long: true,
+		{name: "all resolvers refuse", want: append(noDirectory("dns/registrar_unknown", "dns/resolver_refused"), noSignIn()...), long: true,
 			breaks: each(insideResolvers, refuse), heals: each(insideResolvers, healDNS)},
 		{name: "all resolvers killed", want: all("resolver_unreachable"), long: true,
 			breaks: each(insideResolvers, kill), heals: each(insideResolvers, healDNS)},
