@@ -17,11 +17,11 @@ import (
 
 var (
 	descSRVRecords = metric.NewGauge("cx700_dns_srv_records",
-		"SRV records under a name that phones ask for; absent when no resolver answers.",
+		"SRV records under a name that phones ask for; absent when no resolver answers, and for a name that need not exist and does not.",
 		`cx700_dns_srv_records{name=~"_sipinternaltls.*"} == 0`,
 		"network", "target", "name")
 	descAddresses = metric.NewGauge("cx700_dns_address_records",
-		"A records under a name that phones ask for; absent when no resolver answers.",
+		"A records under a name that phones ask for; absent when no resolver answers, and for a name that need not exist and does not.",
 		`cx700_dns_address_records{name=~"sip[.].*"} == 0`,
 		"network", "target", "name")
 	descResolverOK = metric.NewGauge("cx700_dns_resolver_ok",
@@ -67,10 +67,12 @@ func probeDNS(ctx context.Context, env *Env, seen *facts.Seen) error {
 
 func emitDNS(env *Env, names *facts.Names) {
 	d, view := env.Target.Domains, nameView{names}
+	required := d.Required(env.Target.Network == site.Internal, env.Target.Firmware)
 	for _, q := range d.Questions() {
 		l, ok := view.lookup(q.Name, q.Type)
+		needed := slices.ContainsFunc(required, func(r phone.Question) bool { return r.Name == q.Name })
 		switch {
-		case !ok:
+		case !ok, l.None() && !needed:
 		case q.Type == phone.SRV:
 			env.Emit(descSRVRecords, float64(len(l.Services)), q.Name)
 		default:

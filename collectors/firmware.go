@@ -36,8 +36,8 @@ var (
 			"logon counts as there. Absent when the server's name was not answered.",
 		`cx700_firmware_reachable == 0`, "network", "target", "file")
 	descFirmwareSize = metric.NewGauge("cx700_firmware_size_bytes",
-		"Size of a file of an update as its server tells, the smallest of its addresses; absent when it does not tell.",
-		`cx700_firmware_size_bytes{file=~"(?i).*nbt"} < 1e6`, "network", "target", "file")
+		"Size of an image as its server tells, the smallest of its addresses; absent when it does not tell.",
+		`cx700_firmware_size_bytes < 1e6`, "network", "target", "file")
 )
 
 // Firmware watches the files of updates by their headers.
@@ -259,7 +259,7 @@ func emitFirmware(env *Env, f *facts.Firmware) {
 		if known {
 			env.Emit(descFirmwareReachable, oneIf(reachable), label)
 		}
-		if sizes := sizesOf(same); len(sizes) > 0 {
+		if sizes := sizesOf(same); len(sizes) > 0 && isImage(same[0].URL) {
 			env.Emit(descFirmwareSize, float64(slices.Min(sizes)), label)
 		}
 	}

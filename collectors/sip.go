@@ -31,8 +31,9 @@ var (
 		"Whether a registrar takes up the sign-in of a firmware (1) or not (0), as far as that shows before the logon; absent when it was not asked.",
 		`cx700_sip_ok == 0`, "network", "target", "address", "firmware")
 	descSIPStatus = metric.NewGauge("cx700_sip_status",
-		"SIP status of a registrar for a firmware that does not log on yet; 401 is the healthy one. Absent without an answer.",
-		`cx700_sip_status != 401`, "network", "target", "address", "firmware")
+		"SIP status of a registrar for a phone that does not log on yet, of the first firmware that gets an answer; 401 is the healthy one. "+
+			"Absent without an answer.",
+		`cx700_sip_status != 401`, "network", "target", "address")
 	descSIPServer = metric.NewGauge("cx700_sip_server_info",
 		"What a registrar calls itself; RTC/3.5 is OCS 2007 R2.", `cx700_sip_server_info`, "network", "target", "address", "server")
 	descSIPClock = metric.NewGauge("cx700_sip_clock_offset_seconds",
@@ -157,11 +158,9 @@ func emitSIP(env *Env, s *facts.SIP) {
 			if r, _ := sipReason(a); r == nil || r.Effect != Blinds {
 				env.Emit(descSIPOK, oneIf(r == nil || r.Effect == Notes), address, a.Firmware)
 			}
-			if a.Status != 0 {
-				env.Emit(descSIPStatus, float64(a.Status), address, a.Firmware)
-			}
 		}
 		if a := answered(server); a != nil {
+			env.Emit(descSIPStatus, float64(a.Status), address)
 			env.Emit(descSIPServer, 1, address, versionLabel(a.Server))
 			if !a.Date.IsZero() {
 				env.Emit(descSIPClock, sipClock(a).Seconds(), address)
