@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
-	"github.com/cx700/cx700_exporter/internal/reach"
 )
 
 // judgePool says in which ways phones get no TLS, or not everywhere.
@@ -46,8 +45,10 @@ func poolServerReason(s *facts.PoolServer, now time.Time) (r *Reason, text strin
 	switch {
 	case p.Problem == "":
 		return certificateReason(p.Served[0], now)
-	case p.Version == reach.SSL30:
+	case p.Version == facts.SSL30:
 		return reasonPoolSSL30, p.Detail
+	case p.Problem == facts.HandshakeRefused && p.Version == "" && s.Modern.Problem == facts.HandshakeRefused && s.Modern.Version == "":
+		return reasonPoolNoCommon, p.Detail
 	case p.Version == "" && s.Modern.Problem == "" && p.Problem != facts.HandshakeUnreachable:
 		return reasonPoolHardened, fmt.Sprintf("%s: %s; %s works", p.Problem, p.Detail, s.Modern.Version)
 	default:

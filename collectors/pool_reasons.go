@@ -94,6 +94,9 @@ var (
 	reasonPoolBadCertificate = poolUnknown("pool_bad_certificate",
 		"a registrar serves a certificate that cannot be read here; whether phones can is not known",
 		"see what was seen; issue the certificate anew, with an RSA key of 1024 to 4096 bits")
+	reasonPoolNoCommon = poolUnknown("pool_no_common_suite",
+		"a registrar refuses both offers of TLS; phones may have what the exporter cannot speak: RC4 with MD5, and export suites",
+		"see Schannel's events on the server (36870: no private key), and allow TLS 1.0 with AES-CBC-SHA or 3DES")
 	reasonPoolSSL30 = poolUnknown("pool_ssl30",
 		"a registrar has nothing newer than SSL 3.0, which cannot be spoken here; Windows CE knows it, so phones may get through",
 		"enable TLS 1.0 in Schannel on the server")
@@ -121,7 +124,7 @@ func poolReasons() []*Reason {
 	return []*Reason{
 		reasonPoolUnavailable, reasonPoolNoRegistrar, reasonPoolOutside, reasonPoolHardened, reasonPoolRefused,
 		reasonPoolUnreachable, reasonPoolSilent, reasonPoolClosed, reasonPoolNoTLS, reasonPoolMalformed,
-		reasonPoolExpired, reasonPoolNotYetValid, reasonPoolNamesUnanswered, reasonPoolBadCertificate, reasonPoolSSL30,
+		reasonPoolExpired, reasonPoolNotYetValid, reasonPoolNamesUnanswered, reasonPoolBadCertificate, reasonPoolNoCommon, reasonPoolSSL30,
 		reasonPoolOtherPort, reasonPoolNotAllAsked, reasonPoolDiffer, reasonPoolLeftOut,
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
-	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
@@ -115,7 +114,8 @@ func poolCases(c leaves) []poolCase {
 		{"one connection failed", site.Internal, contoso(), at(both{breaks(facts.HandshakeUnreachable), fine.modern}), []string{"pool_unavailable", "pool_unreachable"}},
 		{"wants a certificate", site.Internal, contoso(), at(cut), []string{"pool_refused", "pool_unavailable"}},
 		{"cannot be read", site.Internal, contoso(), at(bothBreak(facts.HandshakeBadCertificate)), []string{"pool_bad_certificate"}},
-		{"SSL 3.0", site.Internal, contoso(), at(both{facts.Handshake{Problem: facts.HandshakeRefused, Detail: "as seen", Version: reach.SSL30},
+		{"no suite of ours", site.Internal, contoso(), at(bothBreak(facts.HandshakeRefused)), []string{"pool_no_common_suite"}},
+		{"SSL 3.0", site.Internal, contoso(), at(both{facts.Handshake{Problem: facts.HandshakeRefused, Detail: "as seen", Version: facts.SSL30},
 			breaks(facts.HandshakeRefused)}), []string{"pool_ssl30"}},
 		{"expired", site.Internal, contoso(), at(both{shakes("TLS 1.0", c.expired), fine.modern}), []string{"pool_certificate_expired", "pool_unavailable"}},
 		{"not yet valid", site.Internal, contoso(), at(both{shakes("TLS 1.0", c.early), fine.modern}),
@@ -150,7 +150,7 @@ func poolCases(c leaves) []poolCase {
 		{"an edge that is closed", site.External, edge, nil, []string{"pool_unavailable", "pool_unreachable"}},
 	}
 	for p, reason := range map[facts.HandshakeProblem]string{
-		facts.HandshakeSilent: "pool_silent", facts.HandshakeClosed: "pool_closed", facts.HandshakeRefused: "pool_refused",
+		facts.HandshakeSilent: "pool_silent", facts.HandshakeClosed: "pool_closed",
 		facts.HandshakeNoTLS: "pool_no_tls", facts.HandshakeMalformed: "pool_malformed", facts.HandshakeUnreachable: "pool_unreachable",
 	} {
 		cases = append(cases, poolCase{string(p), site.Internal, contoso(), at(bothBreak(p)), []string{reason, "pool_unavailable"}})

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,9 @@ const (
 	maxRedirects = 3
 	// maxSIPClock is from which offset on a registrar's clock is off; Kerberos' usual limit.
 	maxSIPClock = 5 * time.Minute
-	sipPort     = 5061
+	// maxRedirectAddresses bounds how many addresses of another registrar are tried.
+	maxRedirectAddresses = 2
+	sipPort, edgePort    = "5061", "443"
 )
 
 var (
@@ -86,15 +87,14 @@ func probeSIP(ctx context.Context, env *Env, seen *facts.Seen) error {
 	return join(judgeSIP(t, s))
 }
 
-// askRegistrar asks as each firmware, one after the other; where there is no connection, once is enough.
+// askRegistrar asks as each firmware; where there is no connection with any, one of them says it.
 func askRegistrar(ctx context.Context, env *Env, s *facts.SIPServer) {
-	for _, fw := range env.Target.Firmware {
-		a := askAs(ctx, env, fw, s.Address, s.Hosts[0])
-		s.Answers = append(s.Answers, a)
-		if a.Problem == facts.SIPNoConnection {
-			return
-		}
+	all := make([]facts.SIPAnswer, len(env.Target.Firmware))
+	reach.Parallel(len(all), func(i int) { all[i] = askAs(ctx, env, env.Target.Firmware[i], s.Address, s.Hosts[0]) })
+	if !slices.ContainsFunc(all, func(a facts.SIPAnswer) bool { return a.Problem != facts.SIPNoConnection }) {
+		all = all[:min(1, len(all))]
 	}
+	s.Answers = all
 }
 
 func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrPort, host string) facts.SIPAnswer {
@@ -111,12 +111,17 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 			last.NotFollowed = fmt.Sprintf("more than %d redirects", maxRedirects)
 			break
 		}
-		to, host, why := redirected(ctx, env, last.Contact)
+		addresses, host, why := redirected(ctx, env, last.Contact)
 		if why != "" {
 			last.NotFollowed = why
 			break
 		}
-		next := ask(to, host)
+		var next facts.SIPAnswer
+		for _, to := range addresses {
+			if next = ask(to, host); next.Problem != facts.SIPNoConnection {
+				break
+			}
+		}
 		last.Next = &next
 		last = last.Next
 	}
@@ -126,24 +131,30 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 func sipRedirect(status int) bool { return status == 301 || status == 302 }
 
 // redirected finds the registrar to which another one leads: in the site's own domains only.
-func redirected(ctx context.Context, env *Env, contact string) (address netip.AddrPort, host, why string) {
-	host, port := contact, uint16(sipPort)
+func redirected(ctx context.Context, env *Env, contact string) (addresses []netip.AddrPort, host, why string) {
+	host, port := contact, sipPort
 	if h, p, err := net.SplitHostPort(contact); err == nil {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n == 0 {
-			return address, "", fmt.Sprintf("%.100q is no host with a port", contact)
-		}
-		host, port = h, uint16(n)
+		host, port = h, p
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if !ownHost(env.Target, host) {
-		return address, "", fmt.Sprintf("%.100q lies in none of the site's domains", host)
+	switch {
+	case contact == "":
+		return nil, "", "it does not say where to"
+	case !ownHost(env.Target, host):
+		return nil, "", fmt.Sprintf("%.100q lies in none of the site's domains", host)
+	case port != sipPort && port != edgePort:
+		return nil, "", fmt.Sprintf("%.100q has another port than %s or %s", contact, sipPort, edgePort)
 	}
-	addresses := reach.Addresses(env.Resolve(ctx, host))
-	if len(addresses) == 0 {
-		return address, "", host + " has no address"
+	to := netip.MustParseAddrPort("0.0.0.0:" + port).Port()
+	for _, a := range reach.Addresses(env.Resolve(ctx, host)) {
+		if len(addresses) < maxRedirectAddresses {
+			addresses = append(addresses, netip.AddrPortFrom(a, to))
+		}
 	}
-	return netip.AddrPortFrom(addresses[0], port), host, ""
+	if addresses == nil {
+		return nil, "", host + " has no address"
+	}
+	return addresses, host, ""
 }
 
 func emitSIP(env *Env, s *facts.SIP) {
@@ -212,7 +223,7 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 		j.route(fw, s.Routes[i].Endpoints)
 	}
 	for i := range s.Servers {
-		noteSIP(&s.Servers[i], found)
+		noteSIP(t, &s.Servers[i], found)
 	}
 	if s.LeftOut > 0 {
 		found.add(reasonSIPLeftOut, fmt.Sprintf("%d of %d addresses are not asked", s.LeftOut, len(s.Servers)+s.LeftOut))
@@ -243,6 +254,9 @@ func answerTo(s *facts.SIPServer, firmware string) *facts.SIPAnswer {
 // sipReason says why a registrar does not take up a sign-in; nil when it does.
 func sipReason(a *facts.SIPAnswer) (r *Reason, seen string) {
 	last := a.Last()
+	if last != a && last.Problem == facts.SIPNoConnection {
+		return reasonSIPRedirectLost, fmt.Sprintf("%s leads to %s at %s: %s", sipText(a), last.Host, last.Address, last.Detail)
+	}
 	seen = sipText(last)
 	if last.NotFollowed != "" {
 		seen += " (" + last.NotFollowed + ")"
@@ -265,8 +279,6 @@ func answerReasonSIP(a *facts.SIPAnswer) *Reason {
 		return reasonSIPNoRoute
 	case said(phone.SIPDiagnostic.NextHop):
 		return reasonSIPNextHop
-	case !a.Date.IsZero() && sipClock(a).Abs() > maxSIPClock:
-		return reasonSIPClockOff
 	case sipRedirect(a.Status) && strings.HasPrefix(a.NotFollowed, "more than"):
 		return reasonSIPRedirectCircle
 	case sipRedirect(a.Status):
@@ -309,12 +321,20 @@ var sipProblems = map[facts.SIPProblem]*Reason{
 	facts.SIPMalformed:    reasonSIPMalformed,
 }
 
-// noteSIP looks at what stops nobody.
-func noteSIP(s *facts.SIPServer, found findings) {
+// noteSIP looks at what does not keep the registrar from taking up a sign-in.
+func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 	for i := range s.Answers {
 		a := s.Answers[i].Last()
 		if a.Status == 200 {
 			found.add(reasonSIPAnonymous, fmt.Sprintf("%s: %s", s.Address, sipText(a)))
+		}
+		if !a.Date.IsZero() && sipClock(a).Abs() > maxSIPClock {
+			found.add(reasonSIPClockOff, fmt.Sprintf("%s: Date %s, off by %s", a.Address, a.Date.UTC().Format(time.DateTime), sipClock(a)))
+		}
+		for hop := s.Answers[i].Next; hop != nil; hop = hop.Next {
+			if text, byAll := refusedCertificate(t, hop.Host, hop.Served, hop.At); byAll {
+				found.add(reasonSIPRedirectCertificate, fmt.Sprintf("%s at %s: %s", hop.Host, hop.Address, text))
+			}
 		}
 	}
 }

@@ -32,7 +32,7 @@ var (
 		"the registrar finds the clock too far off (ms-diagnostics 1013)", "Cannot sign in; the clock of the phone may be wrong",
 		"see what the ntp collector says, and set the clock of the server right: w32tm /resync")
 	reasonSIPClockOff = sipFault("sip_clock_off",
-		"the registrar's clock, as its Date says, is off by more than five minutes: Kerberos and certificates fail",
+		"the registrar's clock, as its Date says, is off from the exporter's by more than five minutes: Kerberos and certificates fail",
 		"Cannot validate server certificate, or it asks for the password again and again",
 		"w32tm /resync on the front end, and see where it gets its time from")
 	reasonSIPNoLogon = sipFault("sip_no_windows_logon",
@@ -64,8 +64,11 @@ var (
 	reasonSIPRedirectCircle = sipFault("sip_redirect_circle",
 		"registrars lead on and on (301 or 302), more than three times", screenSIP,
 		"see the home pool of the users, and the Director's routes")
+	reasonSIPRedirectCertificate = sipFault("sip_redirect_certificate",
+		"all firmware in use refuses the certificate of the registrar to which another one leads, whatever roots phones hold",
+		"Cannot validate server certificate", "give that pool a certificate with its own name, from a CA whose root the phones hold")
 	reasonSIPRedirectLost = sipFault("sip_redirect_lost",
-		"the registrar leads to another one that has no address or is not followed, for it lies in none of the site's domains", screenSIP,
+		"the registrar leads to another one with which no connection comes about, that has no address, or that is not followed", screenSIP,
 		"create the A record of the pool that is named, inside; outside, an Access Edge must not redirect")
 )
 
@@ -98,7 +101,7 @@ func sipReasons() []*Reason {
 	return []*Reason{
 		reasonSIPUnavailable, reasonSIPVersionBlocked, reasonSIPFilterTrouble, reasonSIPForbidden, reasonSIPNoRoute, reasonSIPTimeSkew,
 		reasonSIPClockOff, reasonSIPNoLogon, reasonSIPEvent, reasonSIPOverloaded, reasonSIPNextHop, reasonSIPServerError, reasonSIPStatus,
-		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPAnonymous,
+		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPRedirectCertificate, reasonSIPAnonymous,
 		reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
 	}
 }

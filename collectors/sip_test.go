@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -83,7 +84,7 @@ type sipCase struct {
 	want    []string
 }
 
-func sipCases() []sipCase {
+func sipCases(other *x509.Certificate) []sipCase {
 	all := func(a facts.SIPAnswer) map[string]func(string) facts.SIPAnswer {
 		return map[string]func(string) facts.SIPAnswer{poolAt: func(string) facts.SIPAnswer { return a }}
 	}
@@ -114,10 +115,18 @@ func sipCases() []sipCase {
 			a.Status, a.Next = 302, &next
 		})), []string{"sip_overloaded", "sip_unavailable"}},
 		{"led nowhere", contoso(), all(lost), []string{"sip_redirect_lost", "sip_unavailable"}},
+		{"led to a pool that is dead", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com"}
+		})), []string{"sip_redirect_lost", "sip_unavailable"}},
+		{"led to a pool with another name", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			next := takesUp()
+			next.Host, next.Served = "pool02.contoso.com", []*x509.Certificate{other}
+			a.Status, a.Next = 302, &next
+		})), []string{"sip_redirect_certificate"}},
 		{"led on and on", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Status, a.NotFollowed = 302, "more than 3 redirects" })),
 			[]string{"sip_redirect_circle", "sip_unavailable"}},
 		{"a clock that is off", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = sipNow.Add(-6 * time.Minute) })),
-			[]string{"sip_clock_off", "sip_unavailable"}},
+			[]string{"sip_clock_off"}},
 		{"a clock that is a little off", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = sipNow.Add(4 * time.Minute) })), nil},
 		{"without a clock", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = time.Time{} })), nil},
 		{"made-up user", contoso(), all(sipStatus(404, 4005)), []string{"sip_user_unknown"}},
@@ -140,7 +149,7 @@ func sipCases() []sipCase {
 
 func TestSIPJudgement(t *testing.T) {
 	produced := map[string]bool{"sip_not_all_asked": true} // as in TestPoolJudgement, by the same code
-	for _, tt := range sipCases() {
+	for _, tt := range sipCases(proxyCertificate(t, 24*time.Hour, "other.contoso.com")) {
 		t.Run(tt.name, func(t *testing.T) {
 			target := contosoTarget("sip", site.Internal)
 			s := sipSeen(target, walked(target, tt.zone), tt.servers)
@@ -265,16 +274,20 @@ func TestSIPProbe(t *testing.T) {
 			t.Errorf("asked\n%s", request)
 		}
 	}
-	if len(r.asked) != 3+maxRedirects {
-		t.Errorf("asked %d times, want one for each firmware and %d redirects", len(r.asked), maxRedirects)
+	if len(r.asked) != 6 {
+		t.Errorf("asked %d times, want one for each of three firmwares and three redirects", len(r.asked))
 	}
 }
 
 func TestRedirectedOnlyWithinTheSite(t *testing.T) {
 	env := &Env{Target: &Target{Domains: phone.Domains{SIP: "fabrikam.com", DHCP: "contoso.com"}}}
-	for _, contact := range []string{"evil.example:5061", "192.0.2.1", "pool01.contoso.com:0", "pool01.contoso.com:x", "", "contoso.com.evil.example"} {
-		if _, _, why := redirected(t.Context(), env, contact); why == "" {
-			t.Errorf("%q was followed", contact)
+	for contact, want := range map[string]string{
+		"evil.example:5061": "none of the site's domains", "192.0.2.1": "none of the site's domains",
+		"contoso.com.evil.example": "none of the site's domains", "pool01.contoso.com:22": "another port", "pool01.contoso.com:x": "another port",
+		"": "does not say", "pool01.contoso.com": "no address", "POOL01.contoso.com.:443": "no address",
+	} {
+		if _, _, why := redirected(t.Context(), env, contact); !strings.Contains(why, want) {
+			t.Errorf("%q: %q, want %q", contact, why, want)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func newPages(t *testing.T, network site.NetworkName, plain, secure http.Handler
 // oldTLS is a server as old as the phones: TLS 1.0 with RSA key exchange, and nothing else.
 func oldTLS(t *testing.T) *tls.Config {
 	t.Helper()
-	served := proxyCertificate(t, time.Hour, testProxy, "autodiscover.fabrikam.com", "mail.fabrikam.com")
+	served := proxyCertificate(t, time.Hour, testProxy, "autodiscover.fabrikam.com", "mail.fabrikam.com", "pool02.contoso.com")
 	return &tls.Config{
 		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 		Certificates: []tls.Certificate{{PrivateKey: proxyKey(), Certificate: [][]byte{served.Raw}}},

@@ -33,7 +33,7 @@ func TestRealSIP(t *testing.T) {
 		{"no such user", bed.SIP{Status: 404, Diagnostic: 4005}, "unknown: sip_user_unknown"},
 		{"domain not served", bed.SIP{Status: 404, Diagnostic: 1005}, "blocked: sip_domain_not_served, sip_unavailable"},
 		{"time skew", bed.SIP{Status: 401, Diagnostic: 1013}, "blocked: sip_time_skew, sip_unavailable"},
-		{"clock", bed.SIP{Clock: 420}, "blocked: sip_clock_off, sip_unavailable"},
+		{"clock", bed.SIP{Clock: 420}, "degraded: sip_clock_off"},
 		{"no Windows logon", bed.SIP{BasicOnly: true}, "blocked: sip_no_windows_logon, sip_unavailable"},
 		{"led to itself", bed.SIP{Status: 301, Contact: "sip.fabrikam.com:5061"}, "blocked: sip_redirect_circle, sip_unavailable"},
 		{"led elsewhere", bed.SIP{Status: 302, Contact: "pool.evil.example:5061"}, "blocked: sip_redirect_lost, sip_unavailable"},

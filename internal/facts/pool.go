@@ -47,6 +47,9 @@ type Handshake struct {
 	Took   time.Duration
 }
 
+// SSL30 is the Version of a server that answers in SSL 3.0, which we cannot speak.
+const SSL30 = "SSL 3.0"
+
 // HandshakeProblem is what kept a handshake from its end.
 type HandshakeProblem string
 

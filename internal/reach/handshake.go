@@ -82,15 +82,14 @@ func (w Way) handshake(ctx context.Context, address netip.AddrPort, hosts []stri
 	if err := secured.HandshakeContext(ctx); err != nil {
 		out.Problem, out.Detail = handshakeProblem(err), printable(err.Error())
 		if strings.HasSuffix(out.Detail, choiceOfSSL30) {
-			out.Version = SSL30
+			out.Version = facts.SSL30
 		}
 	}
 	return out
 }
 
-// SSL30 is the version of a server that has nothing newer; phones have it, and crypto/tls has not.
+// facts.SSL30 is the version of a server that has nothing newer; phones have it, and crypto/tls has not.
 const (
-	SSL30         = "SSLv3"
 	choiceOfSSL30 = "server selected unsupported protocol version 300"
 )
 

@@ -39,6 +39,10 @@ var (
 	reasonTLSBadCertificate = unclear("tls_bad_certificate",
 		"a certificate was served that the exporter cannot read or use", screenNothing+" is known of it",
 		"look at the certificate with certutil -dump, and issue another")
+	reasonTLSNoCommon = unclear("tls_no_common_suite",
+		"the server refuses both offers of TLS; what phones have besides and the exporter cannot speak is SSL 3.0, RC4 with MD5 and export suites",
+		screenConnect+", if that is not what it wants",
+		`see the System event log on the server for Schannel (36870: no private key), and allow TLS 1.0 with AES-CBC-SHA or 3DES`)
 	reasonNotAsked = unclear("tls_not_asked",
 		"an address of the phone's order was not asked, because there are too many", screenNothing,
 		"take addresses that are gone out of DNS")
@@ -61,8 +65,8 @@ var handshakeReasons = map[facts.HandshakeProblem]*phone.Reason{
 		"the registrar closes the connection in the handshake", screenConnect,
 		"see that the service has a certificate (Certificates wizard), and what the load balancer does with TLS 1.0", waits),
 	facts.HandshakeRefused: blocks("tls_refused",
-		"the registrar refuses every TLS that the exporter speaks; what it takes, if anything, is SSL 3.0 or older, which is not tried",
-		screenConnect, `see the System event log on the pool for Schannel, and SCHANNEL\Protocols in its registry`, waits),
+		"the registrar begins the handshake of a phone and then ends it with an alert, as one does that wants a certificate of the client",
+		screenConnect, "see that the pool and what stands before it want no client certificate; see the System event log for Schannel", waits),
 	facts.HandshakeNoTLS: blocks("tls_not_spoken",
 		"what answers on the registrar's port speaks no TLS", screenConnect,
 		"find what answers there: netstat -ano on the front end; see that the listening port is set to TLS", waits),
@@ -79,8 +83,10 @@ const (
 // trustReasons has a reason for each way in which a phone does not trust a server.
 var trustReasons = map[phone.TrustReason]*phone.Reason{
 	"unknown_root": blocks("unknown_root",
-		"the server's certificates lead to no root that the phone holds", screenValidate,
-		`publish the root: certutil -f -dspublish "root.cer" RootCA; phones that hold an older root need a certificate from that one`, holdsOld),
+		"the server's certificates lead to no root that the phone holds; the last one's issuer is such a root, or a CA below it that was not sent",
+		screenValidate, "see which issuer is missing: where it is a CA below the root, let the server send its certificate (certutil -addstore CA on it); "+
+			`where it is the root, publish it: certutil -f -dspublish "root.cer" RootCA; phones that hold an older root need a certificate from that one`,
+		holdsOld),
 	"incomplete_chain": blocks("incomplete_chain",
 		"the server does not send a certificate between its own and the root", screenValidate,
 		"put the intermediate certificates into the server's store (certutil -addstore CA), and restart the service", waits),
@@ -172,7 +178,7 @@ var (
 // Reasons lists every reason of a step.
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
-		reasonTLSHardened, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
+		reasonTLSHardened, reasonTLSNoCommon, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
 		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}
 	for _, p := range slices.Sorted(maps.Keys(handshakeReasons)) {

@@ -114,6 +114,20 @@ func failing(address string, problem facts.HandshakeProblem) facts.PoolServer {
 	return facts.PoolServer{Address: netip.MustParseAddrPort(address), Phone: h, Modern: h}
 }
 
+// closingToPhones is hardened as Windows often is: it closes instead of sending an alert.
+func closingToPhones(address string) facts.PoolServer {
+	s := hardened(address)
+	s.Phone.Problem = facts.HandshakeClosed
+	return s
+}
+
+// wantingCertificate begins TLS 1.0 with a phone, and ends it for want of a certificate; TLS 1.3 looks good to the end.
+func wantingCertificate(address string) facts.PoolServer {
+	s := hardened(address)
+	s.Phone.Version = "TLS 1.0"
+	return s
+}
+
 func hardened(address string) facts.PoolServer {
 	s := failing(address, facts.HandshakeRefused)
 	s.Modern = facts.Handshake{Version: "TLS 1.2"}
@@ -177,7 +191,9 @@ func TestTLS(t *testing.T) {
 		{"not asked for", nil, "not_watched"},
 		{"good", one(serving(inside1 + ":5061")), "ok"},
 		{"hardened", one(hardened(inside1 + ":5061")), "blocked tls_hardened"},
-		{"refused", one(failing(inside1+":5061", facts.HandshakeRefused)), "blocked tls_refused"},
+		{"refused", one(failing(inside1+":5061", facts.HandshakeRefused)), "unknown tls_no_common_suite"},
+		{"hardened, the Windows way", one(closingToPhones(inside1 + ":5061")), "blocked tls_hardened"},
+		{"wants a client's certificate", one(wantingCertificate(inside1 + ":5061")), "blocked tls_refused"},
 		{"closed", one(failing(inside1+":5061", facts.HandshakeClosed)), "blocked tls_closed"},
 		{"silent", one(failing(inside1+":5061", facts.HandshakeSilent)), "blocked tls_silent"},
 		{"unreachable", one(failing(inside1+":5061", facts.HandshakeUnreachable)), "blocked tls_unreachable"},

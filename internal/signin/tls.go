@@ -30,19 +30,18 @@ func judgeHandshake(a *Attempt, s *facts.PoolServer) {
 		return
 	}
 	h := &s.Phone
-	switch h.Problem {
-	case "":
-	case facts.HandshakeBadCertificate:
+	switch {
+	case h.Problem == "":
+	case h.Problem == facts.HandshakeBadCertificate:
 		a.found(Unknown, reasonTLSBadCertificate, h.Detail)
-	case facts.HandshakeUnreachable, facts.HandshakeSilent:
-		a.spared = true
-		a.found(Blocked, handshakeReasons[h.Problem], h.Detail)
+	case h.Problem != facts.HandshakeUnreachable && h.Version == "" && s.Modern.Problem == "":
+		// It chose nothing for phones, and something for clients of today: their age is what it does not like.
+		a.found(Blocked, reasonTLSHardened, fmt.Sprintf("%s: %s", h.Problem, h.Detail))
+	case h.Version == facts.SSL30, h.Problem == facts.HandshakeRefused && h.Version == "":
+		a.found(Unknown, reasonTLSNoCommon, h.Detail)
 	default:
-		reason := handshakeReasons[h.Problem]
-		if h.Problem == facts.HandshakeRefused && s.Modern.Problem == "" {
-			reason = reasonTLSHardened
-		}
-		a.found(Blocked, reason, h.Detail)
+		a.spared = h.Problem == facts.HandshakeUnreachable || h.Problem == facts.HandshakeSilent
+		a.found(Blocked, handshakeReasons[h.Problem], h.Detail)
 	}
 }
 
