@@ -149,6 +149,7 @@ cx700_ad_ca_certificate_not_after_timestamp_seconds  target container sha256
 cx700_pool_certificate_not_after_timestamp_seconds   network target address
 cx700_pool_handshake_ok                              network target address offer
 cx700_pool_trusted                                   site network address firmware phone
+cx700_signin_blocked_info                            site network firmware phone step reason
 cx700_update_server_info                             network target server_version service_version
 cx700_update_base_url_populated                      network target url
 cx700_firmware_reachable                             network target file

@@ -19,6 +19,10 @@ var validSeries = regexp.MustCompile(
 // TestLabTrust breaks the lab, and reads in its series which phones trust the pool still.
 func TestLabTrust(t *testing.T) {
 	const outside = "external enrolled 443 1"
+	stops := map[string]string{
+		"pool_wrong_name": `reason="name_mismatch",site="headquarters",step="trust"`, "pool_expired": `reason="link_expired",site="headquarters",step="trust"`,
+		"pool_hardened": `reason="tls_hardened",site="headquarters",step="tls"`, "ad_ca_wrong": `reason="unknown_root",site="headquarters",step="trust"`,
+	}
 	for fault, want := range map[string][]string{
 		"pool_phone_only": {outside, "internal enrolled 5061 1", "internal new 5061 1"},
 		"pool_wrong_name": {outside, "internal enrolled 5061 0", "internal new 5061 0"},
@@ -43,6 +47,10 @@ func TestLabTrust(t *testing.T) {
 			}
 			if ends := validSeries.MatchString(scrape); ends == slices.Contains([]string{"pool_wrong_name", "pool_hardened", "ad_ca_wrong"}, fault) {
 				t.Errorf("it is told when the certificates end: %t", ends)
+			}
+			blocked := strings.Contains(scrape, "\ncx700_signin_blocked_info{")
+			if reason := stops[fault]; blocked != (reason != "") || !strings.Contains(scrape, reason+"} 1") && blocked {
+				t.Errorf("cx700_signin_blocked_info: %t, want it with %q", blocked, reason)
 			}
 			page := p.get("/probe?site=headquarters&collector=pool&network=internal")
 			if !strings.Contains(page, "what phones make of it\n") {

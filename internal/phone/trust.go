@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,9 @@ const (
 	// circles with a SHA-2 or a 4096-bit root (CONTRACT section 4).
 	DoubtSHA2    TrustReason = "sha2_doubted"
 	DoubtLongKey TrustReason = "long_key_doubted"
+	// DoubtWildcard is none either: beside the right name there is a wildcard, and Lync Phone Edition was seen not to
+	// support those, also among the alternative names (CONTRACT section 4).
+	DoubtWildcard TrustReason = "wildcard_doubted"
 )
 
 // surelyTaken is the longest key among the authorities built into the phone: it must be able to verify that.
@@ -40,7 +44,7 @@ const surelyTaken = 2048
 
 // TrustReasons lists every reason.
 func TrustReasons() []TrustReason {
-	out := []TrustReason{NameOfOther, NameByWildcard, NameInShadow, OutsideSIPDomain, RootNotSeen, DoubtSHA2, DoubtLongKey}
+	out := []TrustReason{NameOfOther, NameByWildcard, NameInShadow, OutsideSIPDomain, RootNotSeen, DoubtSHA2, DoubtLongKey, DoubtWildcard}
 	for _, r := range ChainReasons() {
 		if r != Trusted {
 			out = append(out, TrustReason(r))
@@ -147,6 +151,9 @@ func (f Firmware) Trust(s Server, r Roots, at time.Time) Trust {
 	}
 	slices.SortStableFunc(t.Faults, func(a, b TrustFault) int { return cmp.Compare(b.grave(), a.grave()) })
 	t.Doubts = f.doubts(t.Path)
+	if (t.Name == NameInSAN || t.Name == NameInCN) && slices.ContainsFunc(s.Served[0].DNSNames, isWildcard) {
+		t.Doubts = append(t.Doubts, TrustFault{Reason: DoubtWildcard, About: s.Served[0]})
+	}
 	return t
 }
 
@@ -238,6 +245,8 @@ func nameFaults(m NameMatch, leaf *x509.Certificate) []TrustFault {
 		return nil
 	}
 }
+
+func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 
 // doubts lists what is reported to fail and is not known to.
 func (f Firmware) doubts(p Path) []TrustFault {

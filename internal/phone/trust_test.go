@@ -220,7 +220,7 @@ func nameTrust(m *maker) []trustCase {
 		named("common name beside others", "unknown name_shadowed", sipHost, "pool01.contoso.com"),
 		named("wildcard alternative name", "refused name_wildcard", "pool01.contoso.com", "*.fabrikam.com"),
 		named("wildcard common name", "refused name_wildcard", "*.fabrikam.com"),
-		named("wildcard beside the name", "trusted", "*.fabrikam.com", "*.fabrikam.com", sipHost),
+		named("wildcard beside the name", "trusted (wildcard_doubted)", "*.fabrikam.com", "*.fabrikam.com", sipHost),
 		named("wildcard of two labels", "refused name_mismatch", "*.com"),
 		named("parent domain", "refused name_mismatch", "fabrikam.com"),
 		outside, lenient,

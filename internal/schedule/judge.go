@@ -22,6 +22,9 @@ var (
 	descPoolTrusted = metric.NewGauge("cx700_pool_trusted",
 		"Whether a kind of phone trusts a registrar by its certificates (1) or not (0); absent while that is not known or not watched.",
 		`cx700_pool_trusted == 0`, "site", "network", "address", "firmware", "phone")
+	descBlocked = metric.NewGauge("cx700_signin_blocked_info",
+		"What stops a kind of phone first, by the TLS and the certificates of its registrars; only while it does.",
+		`cx700_signin_blocked_info`, "site", "network", "firmware", "phone", "step", "reason")
 	descValidUntil = metric.NewGauge("cx700_signin_valid_until_timestamp_seconds",
 		"When the first certificate ends of those by which a kind of phone gets to its registrar; absent while that is not known.",
 		`(cx700_signin_valid_until_timestamp_seconds - time()) / 86400 < 30`, "site", "network", "firmware", "phone")
@@ -171,12 +174,25 @@ func (s *Scheduler) samples(g *judgement, seen *facts.Seen, now time.Time) []met
 			for _, address := range refused {
 				add(descPoolTrusted, 0, address, p.Firmware.Version, string(p.Kind))
 			}
+			if step, reason := stopped(s.steps, of); reason != "" {
+				add(descBlocked, 1, p.Firmware.Version, string(p.Kind), step, reason)
+			}
 			if until := of.ValidUntil(); !until.IsZero() {
 				add(descValidUntil, float64(until.Unix()), p.Firmware.Version, string(p.Kind))
 			}
 		}
 	}
 	return out
+}
+
+// stopped is the first step at which a phone is blocked, and why; empty where none is.
+func stopped(steps []signin.Step, of signin.Verdicts) (step, reason string) {
+	for i := range of {
+		if r := of[i].Reason(); of[i].State == signin.Blocked && r != nil {
+			return steps[i].Name, r.Name
+		}
+	}
+	return "", ""
 }
 
 // forest is where the directory lies; the one of before while no controller can be read.

@@ -164,6 +164,8 @@ func (h *harness) judged() map[string]string {
 		case !strings.Contains(labels, "3.5.6907.35"):
 		case family == descPoolTrusted.Name: // address, firmware, network, phone, site
 			out[l[4]+" "+l[2]+" "+l[3]] += fmt.Sprintf("trusted %v", value)
+		case family == descBlocked.Name: // firmware, network, phone, reason, site, step
+			out[l[4]+" "+l[1]+" "+l[2]+" blocked"] = l[5] + " " + l[3]
 		case family == descValidUntil.Name: // firmware, network, phone, site
 			out[l[3]+" "+l[1]+" "+l[2]+" until"] = fmt.Sprint(time.Unix(int64(value), 0).UTC().Year())
 		}
@@ -206,19 +208,22 @@ func TestJudgement(t *testing.T) {
 			"oslo internal new": "trusted 1", "oslo internal new until": "2005"}
 		h.expect(t, "after a reload, at once", good)
 		pass(time.Minute)
-		good["oslo internal new"] = "trusted 0"
+		good["oslo internal new"], good["oslo internal new blocked"] = "trusted 0", "trust unknown_root"
 		delete(good, "oslo internal new until")
 		h.expect(t, "AD publishes the new root only", good)
 		w.lose()
 		pass(time.Minute)
 		delete(good, "oslo internal new")
+		delete(good, "oslo internal new blocked")
 		h.expect(t, "AD is lost", good)
 		w.show(newLeaf)
 		pass(time.Minute)
-		h.expect(t, "AD is lost, and the pool has the new root", map[string]string{"oslo internal enrolled": "trusted 0"})
+		h.expect(t, "AD is lost, and the pool has the new root", map[string]string{
+			"oslo internal enrolled": "trusted 0", "oslo internal enrolled blocked": "trust unknown_root"})
 		w.publish(young)
 		pass(time.Minute)
-		h.expect(t, "rolled over", map[string]string{"oslo internal enrolled": "trusted 0", "oslo internal new": "trusted 1", "oslo internal new until": "2000"})
+		h.expect(t, "rolled over", map[string]string{"oslo internal enrolled": "trusted 0", "oslo internal enrolled blocked": "trust unknown_root",
+			"oslo internal new": "trusted 1", "oslo internal new until": "2000"})
 		s := office("oslo", site.Internal)
 		s.EnrolledRoots.Fingerprints = []string{phone.Fingerprint(old), phone.Fingerprint(young)}
 		h.Swap(w.plan(t, s))
@@ -232,7 +237,8 @@ func TestJudgement(t *testing.T) {
 		w.show(newLeaf)
 		pass(time.Hour)
 		h.expect(t, "the certificate has ended", map[string]string{
-			"oslo internal enrolled": "trusted 0", "oslo internal enrolled until": "2000", "oslo internal new": "trusted 0", "oslo internal new until": "2000"})
+			"oslo internal enrolled": "trusted 0", "oslo internal enrolled until": "2000", "oslo internal enrolled blocked": "trust link_expired",
+			"oslo internal new": "trusted 0", "oslo internal new until": "2000", "oslo internal new blocked": "trust link_expired"})
 	})
 }
 

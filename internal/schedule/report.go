@@ -48,7 +48,7 @@ var (
 func Metrics() []*metric.Desc {
 	return []*metric.Desc{
 		descSiteTarget, descSitePhones, descSuccess, descFailing, descProbes, descFailures, descLastRun, descInterval,
-		descDuration, descQueue, descPoolTrusted, descValidUntil,
+		descDuration, descQueue, descPoolTrusted, descBlocked, descValidUntil,
 	}
 }
 

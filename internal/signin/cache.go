@@ -37,7 +37,7 @@ type kept struct {
 
 // trust judges a chain, or tells what was made of it before.
 func (c *Cache) trust(f phone.Firmware, served []*x509.Certificate, host string, s *store, at time.Time) *phone.Trust {
-	f.Version, f.Registrar, f.Time = "", "", "" // nothing in the judgement depends on them
+	f.Version, f.Registrar, f.Time, f.SIPUserAgent = "", "", "", "" // nothing in the judgement depends on them
 	sum, size := digest(served)
 	key := cacheKey{served: sum, store: s.digest(), host: host, firmware: f}
 	c.mu.Lock()

@@ -75,6 +75,21 @@ func TestCacheJudgesOnce(t *testing.T) {
 	}
 }
 
+// TestCacheIsUsed: what is kept is what is told, so that an unchanged chain is not walked again.
+func TestCacheIsUsed(t *testing.T) {
+	ca := root(t, "Root")
+	served, s, f := []*x509.Certificate{issue(t, sipHost, ca)}, &store{held: held(ca)}, profile("3.5.6907.35", phone.New).Firmware
+	cache := &Cache{}
+	cache.trust(f, served, sipHost, s, today)
+	for key, k := range cache.kept {
+		k.trust.Doubts = []phone.TrustFault{{Reason: "planted"}}
+		cache.kept[key] = k
+	}
+	if got := cache.trust(f, served, sipHost, s, today.Add(time.Hour)); len(got.Doubts) != 1 || got.Doubts[0].Reason != "planted" {
+		t.Errorf("walked again: %v", got.Doubts)
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	cache := &Cache{kept: map[cacheKey]kept{}}
 	for i := range mostKept {

@@ -43,6 +43,9 @@ var (
 		"the server refuses both offers of TLS; what phones have besides and the exporter cannot speak is SSL 3.0, RC4 with MD5 and export suites",
 		screenConnect+", if that is not what it wants",
 		`see the System event log on the server for Schannel (36870: no private key), and allow TLS 1.0 with AES-CBC-SHA or 3DES`)
+	reasonOtherPort = unclear("tls_other_port",
+		"nothing listens where the registrar should; something else ends a handshake on the other port that phones try, and may be the web server",
+		screenConnect+", if that is no registrar", "start the front end service (RTCSRV), or the Access Edge service outside")
 	reasonNotAsked = unclear("tls_not_asked",
 		"an address of the phone's order was not asked, because there are too many", screenNothing,
 		"take addresses that are gone out of DNS")
@@ -143,6 +146,9 @@ var trustReasons = map[phone.TrustReason]*phone.Reason{
 		"the certificates lead to no known root, but phones hold one of which only the fingerprint is known", screenNothing+" is known of it",
 		"write the root's certificate, as a file, into enrolled_roots"),
 
+	phone.DoubtWildcard: notes("wildcard_doubted",
+		"the certificate has a wildcard beside the right name; Lync Phone Edition was seen not to support wildcards, and this phone may not either",
+		"nothing, or "+screenConnect, mendReissue+"without a wildcard"),
 	phone.DoubtSHA2: notes("sha2_doubted",
 		"a certificate is signed with SHA-2; sources disagree whether this firmware can verify it", screenValidate+", perhaps",
 		"try it with one phone, and write sha2 into firmware_profiles; or use SHA-1"),
@@ -178,7 +184,7 @@ var (
 // Reasons lists every reason of a step.
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
-		reasonTLSHardened, reasonTLSNoCommon, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
+		reasonTLSHardened, reasonTLSNoCommon, reasonOtherPort, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
 		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}
 	for _, p := range slices.Sorted(maps.Keys(handshakeReasons)) {

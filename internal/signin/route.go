@@ -30,8 +30,9 @@ type Attempt struct {
 type judgement func(*Attempt, *facts.PoolServer) (ok bool)
 
 // follow goes through the order in which a firmware finds its registrars and judges each address. What the
-// phone passes over is left out.
-func follow(p *facts.Pool, f phone.Firmware, judge judgement) []Attempt {
+// phone passes over is left out, and so is what is no registrar: something on another port than it should be.
+func follow(p *facts.Pool, who phone.Profile, judge judgement) []Attempt {
+	f := who.Firmware
 	i := slices.IndexFunc(p.Routes, func(r facts.Route) bool { return r.Firmware == f.Version })
 	if i < 0 {
 		return nil
@@ -44,12 +45,43 @@ func follow(p *facts.Pool, f phone.Firmware, judge judgement) []Attempt {
 		}
 		for _, address := range e.Addresses {
 			a := Attempt{Host: e.Host, Address: netip.AddrPortFrom(address, e.Port), State: OK, endpoint: e, order: order}
-			if judge(&a, serverAt(p, a.Address)) {
+			server := serverAt(p, a.Address)
+			switch proper, doubled := properPort(p.Routes[i], e, address, who.External); {
+			case !doubled:
+			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)):
+				continue
+			default:
+				a.found(Unknown, reasonOtherPort, "nothing listens on "+proper.String())
+				out = append(out, a)
+				continue
+			}
+			if judge(&a, server) {
 				out = append(out, a)
 			}
 		}
 	}
 	return out
+}
+
+// properPort is where a registrar listens whose address the order has with two ports: that of an SRV record, else
+// 5061 of a pool inside and 443 of an Access Edge outside. Phones guess both behind each name (guide page 4), and on
+// the other one a pool has its web server. Doubled tells that the endpoint is such a guess.
+func properPort(r facts.Route, e *phone.Endpoint, address netip.Addr, external bool) (at netip.AddrPort, doubled bool) {
+	usual := uint16(5061)
+	if external {
+		usual = 443
+	}
+	i := slices.IndexFunc(r.Endpoints, func(o phone.Endpoint) bool {
+		return o.Port != e.Port && (o.Port == usual || o.From.Type == phone.SRV) && slices.Contains(o.Addresses, address)
+	})
+	if e.From.Type != phone.A || e.Port == usual || i < 0 {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(address, r.Endpoints[i].Port), true
+}
+
+func listens(s *facts.PoolServer) bool {
+	return s != nil && s.Phone.Problem != facts.HandshakeUnreachable
 }
 
 func serverAt(p *facts.Pool, address netip.AddrPort) *facts.PoolServer {

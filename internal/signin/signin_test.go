@@ -211,9 +211,9 @@ func TestTLS(t *testing.T) {
 		{"the first of two SRV targets", two(facts.HandshakeSilent, bySRV("b.fabrikam.com", inside2), bySRV("a.fabrikam.com", inside1)),
 			"degraded tls_silent"},
 		{"443 of a guessed host", two(facts.HandshakeUnreachable, guessed(sipHost, 5061, inside1), guessed(sipHost, 443, inside1)), "ok"},
-		{"5061 of a guessed host, outside", two(facts.HandshakeSilent, guessed(sipHost, 5061, inside2), guessed(sipHost, 443, inside2)), "ok"},
-		{"5061 of a guessed host speaks no TLS", two(facts.HandshakeNoTLS, guessed(sipHost, 5061, inside2), guessed(sipHost, 443, inside2)),
-			"degraded tls_not_spoken"},
+		{"the web server of a silent pool", two(facts.HandshakeSilent, guessed(sipHost, 5061, inside2), guessed(sipHost, 443, inside2)), "blocked tls_silent"},
+		{"the web server of a pool that is gone", two(facts.HandshakeUnreachable, guessed(sipHost, 5061, inside2), guessed(sipHost, 443, inside2)),
+			"unknown tls_other_port tls_unreachable"},
 		{"a guessed host in the way", two(facts.HandshakeSilent, guessed("sipinternal.fabrikam.com", 5061, inside2), guessed(sipHost, 5061, inside1)),
 			"degraded tls_silent"},
 		{"a guessed host that nobody comes to", two(facts.HandshakeSilent, guessed(sipHost, 5061, inside1), guessed("sipexternal.fabrikam.com", 5061, inside2)),
@@ -229,6 +229,22 @@ func TestTLS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOtherPortOutside: outside an Access Edge listens on 443, and what is on 5061 is no registrar for phones.
+func TestOtherPortOutside(t *testing.T) {
+	edge := []phone.Endpoint{guessed(sipHost, 5061, inside1), guessed(sipHost, 443, inside1)}
+	p := profile("3.5.6907.35", phone.Enrolled)
+	p.External = true
+	for want, servers := range map[string][]facts.PoolServer{
+		"ok":                                     {failing(inside1+":5061", facts.HandshakeSilent), serving(inside1 + ":443")},
+		"blocked tls_not_spoken":                 {serving(inside1 + ":5061"), failing(inside1+":443", facts.HandshakeNoTLS)},
+		"unknown tls_other_port tls_unreachable": {serving(inside1 + ":5061"), failing(inside1+":443", facts.HandshakeUnreachable)},
+	} {
+		if got := summary(judge("tls", &facts.Seen{Pool: poolOf(edge, servers...)}, p)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outc
 	}
 	ad := publishedIn(seen)
 	j := &truster{cache: c, profile: p, ad: ad, store: storeOf(p, ad), at: at}
-	all := follow(seen.Pool, p.Firmware, j.judge)
+	all := follow(seen.Pool, p, j.judge)
 	if len(all) == 0 {
 		return Outcome{State: Unknown}
 	}
@@ -121,7 +121,7 @@ func describe(f phone.TrustFault) string {
 	case phone.TrustReason(phone.KeyTooLong), phone.TrustReason(phone.KeyTooShort), phone.DoubtLongKey,
 		phone.TrustReason(phone.UnsupportedKey):
 		return fmt.Sprintf("%s has a key %s %d, signed with %s", c.Subject, c.KeyType, c.KeyBits, c.SignatureAlgorithm)
-	case phone.NameOfOther, phone.NameByWildcard, phone.NameInShadow:
+	case phone.NameOfOther, phone.NameByWildcard, phone.NameInShadow, phone.DoubtWildcard:
 		const few = 4
 		names := strings.Join(c.DNSNames[:min(len(c.DNSNames), few)], ", ")
 		return c.Subject + ", alternative names: " + cmp.Or(names, "none")
