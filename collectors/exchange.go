@@ -193,6 +193,9 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 	if a.Problem != "" {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
+	if p := a.Phone; p != nil && p.Problem != "" && p.Problem != facts.HandshakeUnreachable {
+		return reasonExchangeHardened, fmt.Sprintf("at %s: %s: %s; %s works", a.Address, p.Problem, p.Detail, a.TLS)
+	}
 	if text, byAll := refusedCertificate(t, host, a.Served, a.At); byAll {
 		return reasonExchangeCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
 	}
@@ -214,7 +217,7 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 // ewsReason says what is to be said of one answer of the web services.
 func ewsReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
 	r, seen = exchangeReason(t, host, a)
-	if r == nil || r == reasonExchangeCertificate || r == reasonExchangeNoNTLM {
+	if r == nil || r == reasonExchangeCertificate || r == reasonExchangeHardened || r == reasonExchangeNoNTLM {
 		return r, seen
 	}
 	return reasonEWSFailed, webText(a.WebAnswer)

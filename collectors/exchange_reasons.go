@@ -34,6 +34,10 @@ var (
 	reasonExchangeTLSFailed = noExchange("exchange_tls_failed",
 		"no TLS connection to Exchange comes about, although TLS 1.0 with RSA key exchange is offered beside the new",
 		"see that IIS' binding for 443 has a certificate (Get-ExchangeCertificate), and its SSL settings")
+	reasonExchangeHardened = noExchange("exchange_hardened",
+		"server hardened, phones cut off: Exchange takes TLS of today, but not TLS 1.0 by RSA key exchange, all that phones have",
+		"allow TLS 1.0 with AES-CBC-SHA or 3DES again in Schannel's registry keys on the Client Access Server, or on the device before it; "+
+			"the certificate needs an RSA key")
 	reasonExchangeNotFound = noExchange("exchange_not_found",
 		"the server has no Autodiscover at that path (404)",
 		"see Get-AutodiscoverVirtualDirectory and that /Autodiscover exists in IIS; outside, add /Autodiscover/* to the paths of the "+
@@ -113,7 +117,7 @@ var exchangeStatuses = statusReasons{
 func exchangeReasons() []*Reason {
 	out := []*Reason{
 		reasonAutodiscoverUnresolved, reasonAutodiscoverSRVOnly, reasonExchangeUnreachable, reasonExchangeSilent,
-		reasonExchangeMalformed, reasonExchangeTLSFailed, reasonExchangeNotFound, reasonExchangeForbidden,
+		reasonExchangeMalformed, reasonExchangeTLSFailed, reasonExchangeHardened, reasonExchangeNotFound, reasonExchangeForbidden,
 		reasonExchangeServerError, reasonExchangeRedirect, reasonExchangeRedirectForeign, reasonExchangeStatus,
 		reasonExchangePage, reasonExchangeNoNTLM, reasonExchangeCertificate, reasonEWSMissing, reasonEWSFailed,
 		reasonEWSForeign, reasonExchangeAnonymous, reasonExchangeNamesUnanswered, reasonExchangeUntrusted,

@@ -2,10 +2,13 @@ package collectors
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -151,6 +154,22 @@ func TestExchangeWithoutAnAnswer(t *testing.T) {
 				t.Errorf("reasons %q, want %q\n%s", got, c.want, p.explain(Exchange(), seen))
 			}
 		})
+	}
+}
+
+// TestExchangeHardened: a server that takes only TLS of today is none for phones.
+func TestExchangeHardened(t *testing.T) {
+	p := newExchange(t, nil, nil)
+	server := httptest.NewUnstartedServer(wantsNTLM)
+	server.TLS = oldTLS(t)
+	server.TLS.MinVersion, server.TLS.MaxVersion, server.TLS.CipherSuites = tls.VersionTLS12, tls.VersionTLS13, nil
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	p.target.Way.ConnectTo = append([]site.ConnectTo{leadTo(t, "443", server.Listener.Addr().String())}, p.target.Way.ConnectTo...)
+	reasons, _, seen := p.probe(t, Exchange())
+	if got := strings.Join(reasons, ","); got != "exchange_hardened" {
+		t.Errorf("reasons %s\n%s", got, p.explain(Exchange(), seen))
 	}
 }
 

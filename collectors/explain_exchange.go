@@ -66,6 +66,9 @@ func explainExchangeAnswer(w io.Writer, t *Target, host string, a *facts.Autodis
 		fmt.Fprintf(w, "        certificate %.80s\n          of %.80s, until %s\n", certificate.Subject, certificate.Issuer,
 			certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
+	if a.Phone != nil {
+		fmt.Fprintf(w, "        as a phone offers TLS: %s\n", handshakeText(a.Phone))
+	}
 	if refused, _ := refusedCertificate(t, host, a.Served, a.At); refused != "" {
 		fmt.Fprintf(w, "        refused by %s\n", refused)
 	}

@@ -89,6 +89,7 @@ func TestRealExchange(t *testing.T) {
 		{"anonymous", bed.Exchange{Access: bed.Anonymous}, both("noted: exchange_anonymous")},
 		{"wrong name", bed.Exchange{WrongName: true}, map[string]string{
 			"internal nobody": "degraded: exchange_certificate", "internal account": "unknown: exchange_certificate, exchange_untrusted"}},
+		{"hardened", bed.Exchange{TLS12: true}, both("degraded: exchange_hardened")},
 		{"no web services", bed.Exchange{Settings: bed.NoWebServices}, account("degraded: ews_missing")},
 		{"web services elsewhere", bed.Exchange{Settings: bed.ForeignWebServices}, account("degraded: ews_foreign")},
 		{"web services not published", bed.Exchange{EWSStatus: 404}, account("degraded: ews_failed")},

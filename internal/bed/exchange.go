@@ -34,6 +34,8 @@ type Exchange struct {
 	PlainRedirect string
 	// WrongName gives the server a certificate for another host.
 	WrongName bool
+	// TLS12 lets it speak TLS 1.2 and newer only.
+	TLS12 bool
 }
 
 // ExchangeSettings is what Autodiscover tells.
@@ -120,6 +122,9 @@ func (s *exchangeServer) apply(ctx context.Context, e Exchange) error {
 	}
 	certificates := filepath.Join(string(s.bed.cached), certificatesDir)
 	tls := fmt.Sprintf(oldTLS, filepath.Join(certificates, keyFile(host)), filepath.Join(certificates, leafFile(host, false)))
+	if e.TLS12 {
+		tls = strings.Replace(tls, "SSLProtocol TLSv1\nSSLCipherSuite AES128-SHA:AES256-SHA", "SSLProtocol TLSv1.2\nSSLCipherSuite HIGH", 1)
+	}
 	conf := fmt.Sprintf(updateModules, apacheModules()) +
 		fmt.Sprintf("Listen %[1]s:443\n<VirtualHost %[1]s:443>\n%[2]s%[3]s</VirtualHost>\n", address(s.host), tls, s.site()) +
 		fmt.Sprintf("Listen %[1]s:80\n<VirtualHost %[1]s:80>\n%[2]s</VirtualHost>\n", address(s.host), s.plain())

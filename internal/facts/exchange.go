@@ -48,6 +48,9 @@ type AutodiscoverAnswer struct {
 	Autodiscover *phone.Autodiscover
 	// At is when the answer came.
 	At time.Time
+	// Phone is what came of the phone's offer of TLS, which the answer above is not bound to; nil for plain HTTP, and
+	// where nothing else answers.
+	Phone *Handshake
 }
 
 // AutodiscoverLogon is what came of our own logon to Autodiscover.

@@ -34,6 +34,7 @@ func exchangeFaults() []fault {
 		mail("exchange_anonymous", "Autodiscover asks for no logon", does(mailOpen), "exchange_anonymous"),
 		mail("exchange_html", "a page is given for Autodiscover", does(mailPage), "exchange_page"),
 		mail("exchange_wrong_name", "Exchange's certificate is for another name", func(s *mailState) { s.leaf = leafWrongName }, "exchange_certificate"),
+		mail("exchange_hardened", "Exchange takes nothing older than TLS 1.2", func(s *mailState) { s.hardened = true }, "exchange_hardened"),
 		{Fault{Name: "exchange_down", Network: "internal", Collector: "exchange", Reasons: []string{"exchange_unreachable"},
 			Text: "nothing listens where autodiscover leads to"}, moved(autodiscoverName)},
 		{Fault{Name: "exchange_srv_only", Network: "internal", Collector: "exchange", Reasons: []string{"autodiscover_srv_only"},

@@ -179,6 +179,7 @@ func effects() map[string]map[string]string {
 		"exchange_anonymous":  {"mail inside": "200 OK text/xml error 600 by autodiscover.fabrikam.com"},
 		"exchange_html":       {"mail inside": "200 OK text/html by autodiscover.fabrikam.com"},
 		"exchange_wrong_name": {"mail inside": "401 Unauthorized text/html Negotiate NTLM by pool99.contoso.com"},
+		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com"},
 		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
 		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),
 		"pool_hardened":       {"pool pool01 phone": "remote error: tls: protocol version not supported"},

@@ -140,8 +140,8 @@ func (o *office) start(secure *identities) (err error) {
 		return err
 	}
 	for i := range o.mail {
-		config := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return &secure.pool[o.state.Load().mail[i].leaf], nil
+		config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return o.state.Load().mail[i].secure(secure.pool), nil
 		}}
 		o.mail[i], err = startWeb(config, func(w http.ResponseWriter, r *http.Request) { o.state.Load().mail[i].answer(w, r) })
 		if err != nil {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"crypto/tls"
 	"io"
 	"net/http"
 	"strings"
@@ -19,8 +20,18 @@ const (
 
 // mailState is how Exchange's Client Access Server answers for Autodiscover.
 type mailState struct {
-	mode mailMode
-	leaf poolLeaf
+	mode     mailMode
+	leaf     poolLeaf
+	hardened bool
+}
+
+// secure is its TLS, which is a registrar's.
+func (s mailState) secure(leaves *[poolLeaves]tls.Certificate) *tls.Config {
+	as := poolState{leaf: s.leaf}
+	if s.hardened {
+		as.mode = poolHardened
+	}
+	return as.secure(leaves)
 }
 
 // answer answers for Autodiscover, whose path IIS takes in any case.

@@ -67,7 +67,16 @@ func askMail(t *testing.T, w *webServer) string {
 	if err != nil {
 		return err.Error()
 	}
-	said := response.Status + " " + response.Header.Get("Content-Type")
+	said := ""
+	old, err := tls.Dial("tcp", w.address.String(), &tls.Config{
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+	})
+	if err != nil {
+		said = "no TLS 1.0, "
+	} else if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+	said += response.Status + " " + response.Header.Get("Content-Type")
 	if schemes := response.Header.Values("WWW-Authenticate"); schemes != nil {
 		said += " " + strings.Join(schemes, " ")
 	}

@@ -51,7 +51,12 @@ func (w Way) AskExchange(ctx context.Context, address string) facts.ExchangeServ
 	addresses := Addresses(out.Names)
 	out.Answers = make([]facts.AutodiscoverAnswer, min(len(addresses), maxWebAddresses))
 	Parallel(len(out.Answers), func(i int) {
-		out.Answers[i] = w.getAutodiscover(ctx, address, netip.AddrPortFrom(addresses[i], port))
+		at := netip.AddrPortFrom(addresses[i], port)
+		out.Answers[i] = w.getAutodiscover(ctx, address, at)
+		if port == httpsPort && out.Answers[i].Problem == "" {
+			phone := w.handshake(ctx, at, []string{u.Hostname()}, phoneOffer())
+			out.Answers[i].Phone = &phone
+		}
 	})
 	return out
 }
