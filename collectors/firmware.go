@@ -175,7 +175,7 @@ func (l *fileList) add(u *url.URL, kind facts.FileKind) {
 }
 
 func (l *fileList) reject(what, why string) {
-	if text := fmt.Sprintf("%.200q: %s", withoutPassword(what), why); !slices.Contains(l.foreign, text) && len(l.foreign) < maxFiles {
+	if text := fmt.Sprintf("%.50q: %s", withoutPassword(what), why); !slices.Contains(l.foreign, text) && len(l.foreign) < maxFiles {
 		l.foreign = append(l.foreign, text)
 	}
 }
@@ -224,10 +224,13 @@ func fileName(address string) string {
 	return name + " on " + u.Host
 }
 
-// fileLabel is the label of a file: its URL, shortened from the left.
+// fileLabel is the label of a file: its URL, shortened in the middle.
 func fileLabel(address string) string {
-	const longest = 200
-	return address[max(0, len(address)-longest):]
+	const half = 100
+	if len(address) <= 2*half {
+		return address
+	}
+	return address[:half] + "..." + address[len(address)-half:]
 }
 
 // together parts what was seen into lists of one key each, in the order of their first ones.
@@ -345,7 +348,8 @@ func judgePublishing(t *Target, f *facts.Firmware, found findings) {
 	}
 	for i := range f.Files {
 		if a := f.Files[i].Anonymous; a != nil {
-			files.take(fileName(f.Files[i].URL), a.WebAnswer, f.Files[i].Kind != facts.InterimFile)
+			// Where the service wants a logon, so does what is published of the files, whether they are there or not.
+			files.take(fileName(f.Files[i].URL), a.WebAnswer, f.Files[i].Kind != facts.InterimFile || service.wantsLogon)
 		}
 	}
 	if service.published && files.hidden && !files.published || files.published && service.hidden && !service.published {
@@ -357,11 +361,12 @@ func judgePublishing(t *Target, f *facts.Firmware, found findings) {
 // half is one half of what must be published. It is hidden where a rule forbids it, and where something is not there
 // that must be: the interim image need not. Any other answer does not tell.
 type half struct {
-	published, hidden bool
-	texts             []string
+	published, hidden, wantsLogon bool
+	texts                         []string
 }
 
 func (h *half) take(name string, a facts.WebAnswer, must bool) {
+	h.wantsLogon = h.wantsLogon || a.Status == http.StatusUnauthorized
 	switch a.Status {
 	case http.StatusOK, http.StatusPartialContent, http.StatusUnauthorized:
 		h.published = true

@@ -175,6 +175,11 @@ func judgeDownloads(t *Target, d *facts.Downloads) []*Failure {
 	if len(d.Images) == 0 {
 		judgeNoImage(t, d.Firmware, found)
 	}
+	for _, l := range d.Firmware.Logons {
+		if r := webLogonReason(l); r != nil {
+			found.add(r, l.Detail)
+		}
+	}
 	if d.LeftOut > 0 {
 		found.add(reasonFirmwareLeftOut, fmt.Sprintf("images read: %d, not read: %d", len(d.Images), d.LeftOut))
 	}

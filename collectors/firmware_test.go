@@ -53,6 +53,14 @@ func TestFirmwareReasonsInside(t *testing.T) {
 		{"gone", status(410), "firmware_status", 0},
 		{"wants a logon", status(401, wants, "NTLM"), "firmware_logon_wanted", 0},
 		{"a page", status(200, "Content-Type", "text/html; charset=utf-8"), "firmware_page", 0},
+		{"tiny", body("ten bytes\n"), "firmware_empty", 0},
+		{"no length to HEAD", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				w.Header().Set("Content-Length", "0")
+				return
+			}
+			file(w, r)
+		}, "", 1},
 		{"empty", status(200, "Content-Type", "binary/octet-stream", "Content-Length", "0"), "firmware_empty", 0},
 		{"takes no HEAD", func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodHead {
@@ -89,7 +97,7 @@ func TestFirmwareReasonsOutside(t *testing.T) {
 		{"both ask for a logon", asksLogon, asksLogon, ""},
 		{"both anonymous", body(noFiles), file, "firmware_anonymous"},
 		{"files not published", asksLogon, status(403), "firmware_forbidden,publishing_half"},
-		{"files not there", asksLogon, status(404), "interim_image_missing"},
+		{"files not there", asksLogon, status(404), "interim_image_missing,publishing_half"},
 		{"service not published", status(404), asksLogon, "publishing_half"},
 		{"nothing published", status(403), status(403), "firmware_forbidden"},
 		{"files with Basic", asksLogon, status(401, wants, "Basic"), "firmware_logon_wanted"},

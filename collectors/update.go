@@ -302,9 +302,14 @@ func webText(a facts.WebAnswer) string {
 
 // shownLocation is where a redirect leads, without what may be secret in it: a password, and what is asked for.
 func shownLocation(location string) string {
-	where, query, asks := strings.Cut(withoutPassword(location), "?")
-	if asks && query != "" {
-		where += "?..."
+	const longest = 80
+	shown := withoutPassword(location)
+	where := shown
+	if i := strings.IndexAny(shown, "?#"); i >= 0 {
+		where = shown[:i]
+	}
+	if len(where) > longest || len(shown) > len(where)+1 {
+		where = where[:min(len(where), longest)] + "..."
 	}
 	return where
 }

@@ -31,7 +31,7 @@ func judgeUpdate(t *Target, u *facts.Update) []*Failure {
 		l, settled := nameView{s.Names}.lookup(s.Host, phone.A)
 		resolved = resolved || !settled || !l.None()
 		for _, a := range updateAnswers(t, s) {
-			judgeResponse(t, s.Host, &a, found)
+			judgeResponse(t, s, &a, found)
 		}
 	}
 	if !resolved && found[reasonUpdateUnresolved] == nil {
@@ -154,7 +154,8 @@ func ntlmReason(l facts.Logon, untrusted, failed *Reason) *Reason {
 }
 
 // judgeResponse looks at what one answer says.
-func judgeResponse(t *Target, host string, a *facts.UpdateAnswer, found findings) {
+func judgeResponse(t *Target, s *facts.UpdateServer, a *facts.UpdateAnswer, found findings) {
+	host := s.Host
 	if now := a.Response.CurrentTime; !now.IsZero() {
 		if off := phone.ClockError(now, a.At); off.Abs() > maxUpdateClock {
 			found.add(reasonUpdateClockOff, fmt.Sprintf("%s: CurrentTime %s, off by about %s", host, now.Format(time.DateTime), off.Round(time.Minute)))
@@ -167,10 +168,19 @@ func judgeResponse(t *Target, host string, a *facts.UpdateAnswer, found findings
 		judgeBaseURLs(t, host, f, found)
 	}
 	for _, fw := range t.Firmware {
-		if a.Firmware == "" || a.Firmware == fw.Version {
+		if a.Firmware == "" && !posted(s, fw) || a.Firmware == fw.Version {
 			judgeLadder(host, fw, a.Response.Files, found)
 		}
 	}
+}
+
+// posted tells whether the server was asked as a firmware, so that what it says to nobody does not count for that.
+func posted(s *facts.UpdateServer, fw phone.Firmware) bool {
+	answers := slices.Clone(s.Posts)
+	if s.Logon != nil {
+		answers = append(answers, s.Logon.Answers...)
+	}
+	return slices.ContainsFunc(answers, func(a facts.UpdateAnswer) bool { return a.Firmware == fw.Version && a.Response != nil })
 }
 
 // judgePosts says where the answer to a POST is of no use, although the one to a GET is. The template is not verified,

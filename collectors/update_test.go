@@ -728,7 +728,9 @@ func TestWhatMayDiffer(t *testing.T) {
 
 func TestShownLocation(t *testing.T) {
 	for location, want := range map[string]string{
-		"https://bob:hunter2@proxy.example/login?tok=SECRET": "https://***@proxy.example/login?...",
+		"https://bob:hunter2@proxy.example/login?tok=SECRET": "https://***@proxy.example/login...",
+		"http://evil.example/cb#access_token=SECRET":         "http://evil.example/cb...",
+		"http://a.example/" + strings.Repeat("x", 100):       "http://a.example/" + strings.Repeat("x", 63) + "...",
 		"/RequestHandler/ucdevice.upx":                       "/RequestHandler/ucdevice.upx",
 		"https://a.example/?":                                "https://a.example/",
 	} {
@@ -761,6 +763,35 @@ func TestLadder(t *testing.T) {
 		judgeLadder("fe01", old, c.files, found)
 		if got := found[reasonLadderUnreachable] != nil; got != c.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestLadderByPost: what a POST as a firmware is offered counts for that, and not what a GET lists.
+func TestLadderByPost(t *testing.T) {
+	offers := func(firmware, version string) facts.UpdateAnswer {
+		return facts.UpdateAnswer{Firmware: firmware, WebAnswer: facts.WebAnswer{Status: 200}, Response: &phone.UpdateResponse{Files: []phone.UpdateFile{{
+			BaseURL: "http://fe01.contoso.com" + phone.FilesPath + phone.CX700().StorePath(version), BaseURLTold: true,
+			ExternalBaseURL: testBaseExt, ExternalBaseURLTold: true}}}}
+	}
+	target := &Target{Network: site.Internal, Firmware: phone.KnownFirmware()[:1]}
+	for _, c := range []struct {
+		posts []facts.UpdateAnswer
+		want  bool
+	}{
+		{nil, true},
+		{[]facts.UpdateAnswer{offers("1.0.199.123", "1.0.522.101")}, false},
+		{[]facts.UpdateAnswer{offers("1.0.199.123", "3.5.6907.35")}, true},
+		{[]facts.UpdateAnswer{offers("1.0.522.101", "1.0.522.101")}, true},
+	} {
+		plain := offers("", "3.5.6907.35")
+		found := findings{}
+		s := &facts.UpdateServer{Host: "fe01", Plain: &plain, Posts: c.posts}
+		for _, a := range updateAnswers(target, s) {
+			judgeResponse(target, s, &a, found)
+		}
+		if got := found[reasonLadderUnreachable] != nil; got != c.want {
+			t.Errorf("%+v: %t", c.posts, got)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (d *Downloads) kept(key string, a DownloadAccess) (facts.Download, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held, ok := d.held[key]
-	return held.Download, ok && held.owner != a.Owner && time.Since(held.At) < a.Fresh
+	return held.Download, ok && held.Complete() && held.owner != a.Owner && time.Since(held.At) < a.Fresh
 }
 
 // keep remembers an outcome, in the stead of the oldest where there are many.

@@ -49,8 +49,7 @@ func (w Way) fileServer(ctx context.Context, host string) fileServer {
 		return fileServer{addresses: []netip.Addr{a}}
 	}
 	names := w.Resolve(ctx, host)
-	// No answer may aim us at this machine or at what is local to a link, by a name that somebody set up for it.
-	return fileServer{names, slices.DeleteFunc(slices.Clone(Addresses(names)), func(a netip.Addr) bool { return !a.IsGlobalUnicast() })}
+	return fileServer{names, Addresses(names)}
 }
 
 // AskFiles asks for the headers of files side by side, each at every address of its server. The name of each
@@ -97,11 +96,13 @@ func (w Way) askHeader(ctx context.Context, f FileURL, address netip.AddrPort) f
 }
 
 // headOrGet asks by HEAD, and by a GET for the first byte where the answer may be to HEAD only: filters refuse
-// that method with all sorts of statuses (IIS' request filtering with 404). Phones are known to use GET.
+// that method with all sorts of statuses (IIS' request filtering with 404), with silence, or with no length. Phones
+// are known to use GET.
 func headOrGet(ask func(method string) (facts.FileAnswer, error)) (facts.FileAnswer, error) {
 	answer, err := ask(http.MethodHead)
 	refused := answer.Status >= http.StatusBadRequest && answer.Status != http.StatusUnauthorized
-	if err != nil || !refused && answer.Problem != facts.WebMalformed {
+	lengthless := answer.Status == http.StatusOK && answer.Size <= 0
+	if err != nil || !refused && !lengthless && answer.Problem != facts.WebMalformed && answer.Problem != facts.WebSilent {
 		return answer, err
 	}
 	return ask(http.MethodGet)

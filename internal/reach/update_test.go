@@ -383,7 +383,7 @@ func TestDownloadsForget(t *testing.T) {
 	d := NewDownloads(nil, nil)
 	now := time.Now()
 	for i := range 2 * downloadsKept {
-		d.keep(fmt.Sprint(i), heldDownload{facts.Download{At: now.Add(time.Duration(i))}, "one"})
+		d.keep(fmt.Sprint(i), heldDownload{facts.Download{At: now.Add(time.Duration(i)), SHA256: "a"}, "one"})
 	}
 	if _, ok := d.kept("0", DownloadAccess{Owner: "other", Fresh: time.Hour}); ok || len(d.held) != downloadsKept {
 		t.Errorf("held %d, the oldest among them: %t", len(d.held), ok)
@@ -394,6 +394,10 @@ func TestDownloadsForget(t *testing.T) {
 	}
 	if _, ok := d.kept(newest, DownloadAccess{Owner: "other"}); ok {
 		t.Error("an old one is taken where none may be")
+	}
+	d.keep("torn", heldDownload{facts.Download{At: now}, "one"})
+	if _, ok := d.kept("torn", DownloadAccess{Owner: "other", Fresh: time.Hour}); ok {
+		t.Error("a failure is handed on")
 	}
 	if _, ok := d.kept(newest, DownloadAccess{Owner: "one", Fresh: time.Hour}); ok {
 		t.Error("a download is confirmed by itself")
