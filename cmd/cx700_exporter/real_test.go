@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,16 +58,13 @@ func newRig(t *testing.T) *rig {
 	return &rig{Bed: b, binary: binary}
 }
 
-// build builds the program, with the race detector if the test has it.
+// build builds the program, without the race detector even where the test has it: it is started
+// hundreds of times, and the detector makes each start a second long. Races are looked for in the
+// tests that run its packages in this process.
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "cx700_exporter")
-	args := []string{"build", "-o", binary}
-	info, ok := debug.ReadBuildInfo()
-	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return binary
@@ -373,8 +369,8 @@ func testHealthy(t *testing.T, e *exporter) {
 		name, target string
 		srv          map[string]float64
 	}{
-		{"internal", targetInside, map[string]float64{"_sipinternaltls._tcp": 1, "_sipinternal._tcp": 0, "_sip._tls": 0, "_sip._tcp": 0, "_ntp._udp": 1}},
-		{"external", targetOutside, map[string]float64{"_sipinternaltls._tcp": 0, "_sipinternal._tcp": 0, "_sip._tls": 1, "_sip._tcp": 0, "_ntp._udp": 1}},
+		{"internal", targetInside, map[string]float64{"_sipinternaltls._tcp": 1, "_ntp._udp": 1}},
+		{"external", targetOutside, map[string]float64{"_sip._tls": 1, "_ntp._udp": 1}},
 	} {
 		for name, count := range network.srv {
 			srv[fmt.Sprintf(`name="%s.fabrikam.com",network="%s",target="%s"`, name, network.name, network.target)] = count
