@@ -45,6 +45,7 @@ var (
 func Certsrv() *Collector {
 	return &Collector{
 		Name: "certsrv", Asks: "Does the CA's web page hand out the root, phones' second way?", Guide: "7-8, 19, 48",
+		Steps:    []phone.Step{phone.StepRoot},
 		Interval: 5 * time.Minute, Timeout: 20 * time.Second,
 		Reasons: certsrvReasons(),
 		Metrics: []*metric.Desc{descCertsrvOK, descCertsrvStatus, descCertsrvNotAfter},
@@ -109,7 +110,13 @@ func askCA(ctx context.Context, env *Env, h *facts.CertsrvHost, directory func()
 	}
 	h.Names = env.Resolve(ctx, h.Host)
 	l, _ := nameView{h.Names}.lookup(h.Host, phone.A)
-	h.Anonymous = env.Target.Way.AskCertsrv(ctx, h.Host, l.Addresses)
+	reach.Parallel(2, func(i int) {
+		if i == 0 {
+			h.Anonymous = env.Target.Way.AskCertsrv(ctx, h.Host, l.Addresses)
+		} else if len(l.Addresses) > 0 {
+			h.Secure = env.Target.Way.ShownByHTTPS(ctx, h.Host, l.Addresses[0])
+		}
+	})
 	if h.Anonymous == nil || h.Anonymous.Status != http.StatusUnauthorized {
 		return nil
 	}

@@ -42,14 +42,35 @@ type Collector struct {
 	// Probe looks at one target once and fills its own field of Seen. It returns nil, failures (one
 	// *Failure or several joined by errors.Join), or another error, which is our own fault.
 	Probe func(context.Context, *Env, *facts.Seen) error
+	// Steps are those of the phone's that it looks at; none where it looks at the exporter's own place. StepOf tells
+	// the step by the reason, where that is not the first.
+	Steps  []phone.Step
+	StepOf func(*Reason) phone.Step
+	// Judge says what phones of the target's firmware have against what a probe saw; nil where it is the same for
+	// every firmware.
+	Judge func(*Target, *facts.Seen) []*Failure
 	// Explain writes what was seen, question by question, in at most 100 columns.
 	Explain func(io.Writer, *Target, *facts.Seen)
 }
 
-// All lists the collectors in the order in which a phone meets what they watch.
+// All lists the collectors in the order in which a phone meets what they watch, and then the one that watches the
+// exporter itself.
 func All() []*Collector {
 	return []*Collector{
-		DHCP(), NTP(), DNS(), WINS(), Directory(), Certsrv(), Pool(), SIP(), Exchange(), Update(), Firmware(), FirmwareDownload(),
+		DHCP(), NTP(), DNS(), Directory(), WINS(), Certsrv(), Pool(), SIP(), Exchange(), Update(), Firmware(), FirmwareDownload(),
+		Vantage(),
+	}
+}
+
+// StepBy tells on which step of a phone a reason bears; empty where it bears on the exporter's own place.
+func (c *Collector) StepBy(r *Reason) phone.Step {
+	switch {
+	case c.StepOf != nil:
+		return c.StepOf(r)
+	case len(c.Steps) > 0:
+		return c.Steps[0]
+	default:
+		return ""
 	}
 }
 
@@ -62,8 +83,10 @@ type Target struct {
 	Way      reach.Way
 	Domains  phone.Domains
 	Firmware []phone.Firmware
-	// MaxOffset is from which offset on a clock counts as wrong; set for ntp only.
+	// MaxOffset is from which offset on a clock counts as wrong; set for ntp and vantage only.
 	MaxOffset time.Duration
+	// Vantage is by what the exporter's own network and clock are told; set for vantage only.
+	Vantage site.Vantage
 	// Directory is how domain controllers are read; set for directory and certsrv only.
 	Directory site.Directory
 	// Certsrv is how CAs' web pages are read; set for certsrv only.
@@ -133,6 +156,7 @@ const (
 	dnsPort  = 53
 	dhcpPort = 67
 	winsPort = 137
+	ntpPort  = 123
 )
 
 // serverNames names servers in a target, with their port where it is not the usual one.
@@ -247,14 +271,17 @@ func (e *Env) Dial(ctx context.Context, network, address string, names ...string
 	return e.Target.Way.Dial(ctx, network, address, names...)
 }
 
-// Emit gives a series. Its target, and its network where it has that label first, are stamped on it; labels
-// are the values that follow them.
+// Emit gives a series. Its network and its target are stamped on it, where it has these labels, which come first;
+// labels are the values that follow them.
 func (e *Env) Emit(d *metric.Desc, value float64, labels ...string) {
-	all := append([]string{string(e.Target.Network), e.Target.Name}, labels...)
-	if d.Labels[0] != "network" {
-		all = all[1:]
+	var all []string
+	if slices.Contains(d.Labels, "network") {
+		all = append(all, string(e.Target.Network))
 	}
-	e.samples = append(e.samples, metric.Sample{Desc: d, Value: value, Labels: all})
+	if slices.Contains(d.Labels, "target") {
+		all = append(all, e.Target.Name)
+	}
+	e.samples = append(e.samples, metric.Sample{Desc: d, Value: value, Labels: append(all, labels...)})
 }
 
 // Samples returns what the probe gave.
@@ -265,11 +292,12 @@ type Effect = phone.Effect
 
 // The effects, mildest first.
 const (
-	Notes     = phone.Notes
-	Degrades  = phone.Degrades
-	Blinds    = phone.Blinds
-	BlocksNew = phone.BlocksNew
-	Blocks    = phone.Blocks
+	Notes      = phone.Notes
+	NotWatched = phone.NotWatched
+	Degrades   = phone.Degrades
+	Blinds     = phone.Blinds
+	BlocksNew  = phone.BlocksNew
+	Blocks     = phone.Blocks
 )
 
 // Reason is one way in which a dependency fails.

@@ -21,7 +21,8 @@ var (
 		"How many DHCP servers answered; absent when they could not be asked.",
 		`cx700_dhcp_servers == 0`, "network", "target")
 	descDHCPOption = metric.NewGauge("cx700_dhcp_option_ok",
-		"Whether every DHCP server hands out an option as the site file says (1) or not (0); absent where it says nothing.",
+		"Whether every DHCP server hands out an option as the site file says (1) or not (0), option 043 to each vendor class; "+
+			"absent where it says nothing.",
 		`cx700_dhcp_option_ok == 0`, "network", "target", "option")
 	descDHCPSearch = metric.NewGauge("cx700_dhcp_search_info",
 		"The form in which a DHCP server sends option 119: text as the guide has it, rfc3397, or malformed.",
@@ -35,6 +36,7 @@ var (
 func DHCP() *Collector {
 	return &Collector{
 		Name: "dhcp", Asks: "Does DHCP hand to phones what the site file says?", Guide: "2, 3, 22, 24, 41",
+		Steps:    []phone.Step{phone.StepLease},
 		Interval: time.Minute, Timeout: 10 * time.Second,
 		Reasons: dhcpReasons(),
 		Metrics: []*metric.Desc{descDHCPServers, descDHCPOption, descDHCPSearch, descDHCPLease},
@@ -85,7 +87,7 @@ func emitDHCP(env *Env, lease *facts.Lease) {
 	}
 	for _, o := range handedOut() {
 		if want := o.want(env.Target); want != nil {
-			wrong := slices.ContainsFunc(servers, func(s dhcpServer) bool { return !sameSet(o.got(s), want) })
+			wrong := slices.ContainsFunc(servers, func(s dhcpServer) bool { return !o.fits(o.got(s), want) })
 			env.Emit(descDHCPOption, oneIf(!wrong), o.label())
 		}
 	}
@@ -142,7 +144,9 @@ func dhcpServers(lease *facts.Lease) []dhcpServer {
 // handed is an option that is compared with the site file.
 type handed struct {
 	code byte
-	// want is what the site file says; nil where it says nothing.
+	// class is the vendor class for which it is meant; empty for one that all get.
+	class string
+	// want is what the site file says; nil where it says nothing, and empty where that it is not handed out.
 	want func(*Target) []string
 	// read gives what came in one answer; nil where it did not come, or is nothing that can be read.
 	read func(facts.LeaseAnswer) []string
@@ -154,26 +158,38 @@ type handed struct {
 // handedOut lists them by number. Options that a CX700 does without are compared only where the site file
 // says that they are handed out (CONTRACT section 6.4).
 func handedOut() []handed {
-	return []handed{
-		{phone.OptionDNSServers, func(t *Target) []string { return addressesOf(t.Lease.DNSServers) },
+	out := []handed{
+		{phone.OptionDNSServers, "", func(t *Target) []string { return addressesOf(t.Lease.DNSServers) },
 			readAddresses(phone.OptionDNSServers), reasonDHCPDNSMissing, reasonDHCPDNSDiffers, nil},
-		{phone.OptionDomain, func(t *Target) []string { return []string{t.Domains.DHCP} },
+		{phone.OptionDomain, "", func(t *Target) []string { return []string{t.Domains.DHCP} },
 			readDomain, reasonDHCPDomainMissing, reasonDHCPDomainDiffers, nil},
-		{phone.OptionNTPServers, func(t *Target) []string { return addressesOf(t.Lease.NTPServers) },
+		{phone.OptionNTPServers, "", func(t *Target) []string { return addressesOf(t.Lease.NTPServers) },
 			readAddresses(phone.OptionNTPServers), reasonDHCPTimeDiffers, reasonDHCPTimeDiffers, nil},
-		{phone.OptionVendor, func(t *Target) []string { return t.Lease.VendorClasses },
-			readVendorClass, reasonDHCPVendorMissing, reasonDHCPVendorMissing, nil},
-		{phone.OptionWINSServers, func(t *Target) []string { return addressesOf(t.Lease.WINSServers) },
-			readAddresses(phone.OptionWINSServers), reasonDHCPWINSDiffers, reasonDHCPWINSDiffers, reasonDHCPUnsaid},
-		{phone.OptionSearch, func(t *Target) []string { return t.Domains.Search },
-			readSearch, reasonDHCPSearchMissing, reasonDHCPSearchDiffers, reasonDHCPUnsaid},
-		{phone.OptionSIPServers, func(t *Target) []string { return t.Lease.SIPServers },
-			readSIPServers, reasonDHCPSIPDiffers, reasonDHCPSIPDiffers, nil},
 	}
+	for _, class := range phone.VendorClasses() {
+		out = append(out, handed{phone.OptionVendor, class, wantVendor(class),
+			readVendor(class), reasonDHCPVendorMissing, reasonDHCPVendorMissing, nil})
+	}
+	return append(out,
+		handed{phone.OptionWINSServers, "", func(t *Target) []string { return addressesOf(t.Lease.WINSServers) },
+			readAddresses(phone.OptionWINSServers), reasonDHCPWINSDiffers, reasonDHCPWINSDiffers, reasonDHCPUnsaid},
+		handed{phone.OptionSearch, "", func(t *Target) []string { return t.Domains.Search },
+			readSearch, reasonDHCPSearchMissing, reasonDHCPSearchDiffers, reasonDHCPUnsaid},
+		handed{phone.OptionSIPServers, "", func(t *Target) []string { return t.Lease.SIPServers },
+			readSIPServers, reasonDHCPSIPDiffers, reasonDHCPSIPDiffers, nil})
 }
 
-// label is the option's number as administrators write it.
-func (o handed) label() string { return fmt.Sprintf("%03d", o.code) }
+// label is the option's number as administrators write it, and for whom it is.
+func (o handed) label() string { return strings.TrimSpace(fmt.Sprintf("%03d %s", o.code, o.class)) }
+
+// fits tells whether what a server hands out is what the site file says, which of option 043 is only whether it is
+// there.
+func (o handed) fits(got, want []string) bool {
+	if o.class != "" {
+		return (got != nil) == (len(want) > 0)
+	}
+	return sameSet(got, want)
+}
 
 // got is all that a server hands out of an option, to whatever question, each once.
 func (o handed) got(s dhcpServer) []string {
@@ -212,11 +228,28 @@ func readSIPServers(a facts.LeaseAnswer) []string {
 	return names
 }
 
-func readVendorClass(a facts.LeaseAnswer) []string {
-	if _, there := a.Options[phone.OptionVendor]; there {
-		return []string{a.Class}
+// wantVendor gives a word where the site file says that option 043 is handed out to a class: not what is in it.
+func wantVendor(class string) func(*Target) []string {
+	return func(t *Target) []string {
+		switch {
+		case t.Lease.VendorClasses == nil:
+			return nil
+		case slices.Contains(t.Lease.VendorClasses, class):
+			return []string{"any"}
+		default:
+			return []string{}
+		}
 	}
-	return nil
+}
+
+// readVendor reads option 043 of the answers to one class.
+func readVendor(class string) func(facts.LeaseAnswer) []string {
+	return func(a facts.LeaseAnswer) []string {
+		if _, there := a.Options[phone.OptionVendor]; !there || a.Class != class {
+			return nil
+		}
+		return []string{cmp.Or(vendorText(a.Options), "empty")}
+	}
 }
 
 // addressesOf writes the IPv4 addresses out, which are those that DHCP can hand out.
@@ -240,6 +273,7 @@ func judgeDHCP(t *Target, lease *facts.Lease) []*Failure {
 	found := findings{}
 	servers := dhcpServers(lease)
 	judgeDHCPSilence(lease, len(servers), found)
+	judgeUnexpected(t, servers, found)
 	if len(servers) > 0 {
 		for _, o := range handedOut() {
 			o.judge(t, servers, found)
@@ -271,9 +305,21 @@ func judgeDHCPSilence(lease *facts.Lease, servers int, found findings) {
 			found.add(reasons[a.Problem], a.Server.String()+": "+text)
 		}
 	}
-	told := found[reasonDHCPNoOffer] != nil || found[reasonDHCPNotPermitted] != nil || found[reasonDHCPNotAsked] != nil
-	if servers == 0 && !told {
+	asked := slices.ContainsFunc(lease.Answers, func(a facts.LeaseAnswer) bool { return !notAsked(a) })
+	if servers == 0 && asked && found[reasonDHCPNoOffer] == nil {
 		found.add(reasonDHCPUnanswered, "no server answers INFORM")
+	}
+}
+
+// judgeUnexpected tells of servers that answer a broadcast only, where the site file names others. One that is asked
+// by name may give itself another.
+func judgeUnexpected(t *Target, servers []dhcpServer, found findings) {
+	known := addressesOf(t.DHCP.Servers)
+	for _, s := range servers {
+		asked := slices.ContainsFunc(s.answers, func(a facts.LeaseAnswer) bool { return a.Question == facts.Inform })
+		if known != nil && !asked && !slices.Contains(known, s.name) {
+			found.add(reasonDHCPServerUnexpected, s.name+" makes offers; by the site file "+strings.Join(known, ", "))
+		}
 	}
 }
 
@@ -293,14 +339,14 @@ func (o handed) judge(t *Target, servers []dhcpServer, found findings) {
 			lacking++
 		case want == nil && o.unsaid != nil:
 			found.add(o.unsaid, text)
-		case want == nil || sameSet(got, want):
+		case want == nil || o.fits(got, want):
 		case o.code == phone.OptionDomain && !strings.Contains(strings.Join(got, "."), "."):
 			found.add(reasonDHCPDomainNetBIOS, text)
 		default:
 			found.add(o.differs, text+"; by the site file "+orNone(want))
 		}
 	}
-	if want != nil && lacking == len(servers) {
+	if len(want) > 0 && lacking == len(servers) {
 		found.add(o.missing, fmt.Sprintf("option %s: none that can be read; by the site file %s", o.label(), orNone(want)))
 	}
 	if differ {

@@ -87,6 +87,9 @@ var (
 	reasonDHCPVendorMissing = noting("dhcp_vendor_missing",
 		"DHCP servers hand out option 043 for other vendor classes than the site file says; a CX700 signs in without, but CPE-OCPHONE may hold its VLAN",
 		"nothing, or it stays in the wrong VLAN", "add the vendor class and its option 043 (DHCPUtil and DHCPConfigScript.bat); or write in dhcp.vendor_classes what is meant")
+	reasonDHCPServerUnexpected = noting("dhcp_server_unexpected",
+		"a DHCP server that the site file does not name answers a broadcast as well, and phones take leases from it; it may be another address of a known one",
+		"nothing while it hands out the same", "find out whose it is; write it in networks.internal.dhcp.servers, or switch it off")
 	reasonDHCPUnsaid = noting("dhcp_not_in_site_file",
 		"a DHCP server hands out search suffixes or WINS servers of which the site file says nothing: they are not probed by",
 		"nothing", "write them in dhcp.search and dhcp.wins_servers")
@@ -97,9 +100,13 @@ var (
 	reasonDHCPUnanswered = blinding("dhcp_unanswered",
 		"no DHCP server answers INFORM; whether phones get a lease is not known, since they ask otherwise",
 		mendLookAtServer+"; write discover: true to ask as phones do")
-	reasonDHCPNotPermitted = blinding("dhcp_not_permitted",
-		"the exporter lacks the privilege to ask DHCP servers: port 68 for INFORM, raw sockets for DISCOVER",
-		"give it CAP_NET_BIND_SERVICE, for discover CAP_NET_RAW (docs/security.md), or take networks.internal.dhcp out")
+	reasonDHCPNotPermitted = &Reason{
+		Name: "dhcp_not_permitted", Effect: NotWatched,
+		Means:   "the exporter lacks the privilege to ask DHCP servers: port 68 for INFORM, raw sockets for DISCOVER",
+		Screen:  "nothing: this concerns the exporter only",
+		Mend:    "give it CAP_NET_BIND_SERVICE, for discover CAP_NET_RAW (docs/security.md), or take networks.internal.dhcp out",
+		AtPhone: "nothing", ResetHurts: true,
+	}
 	reasonDHCPNotAsked = blinding("dhcp_not_asked",
 		"the exporter could not ask: the interface is not there or has no address, or another program holds port 68",
 		"see what was seen; name another interface, or stop the other program")
@@ -111,6 +118,6 @@ func dhcpReasons() []*Reason {
 		reasonDHCPDomainDiffers, reasonDHCPSearchMissing, reasonDHCPSearchMalformed, reasonDHCPSearchDiffers,
 		reasonDHCPServersDiffer, reasonDHCPServerSilent, reasonDHCPServerUnreachable, reasonDHCPServerMalformed,
 		reasonDHCPSearchText, reasonDHCPSearchRFC, reasonDHCPWINSDiffers, reasonDHCPTimeDiffers, reasonDHCPSIPDiffers,
-		reasonDHCPVendorMissing, reasonDHCPUnsaid, reasonDHCPUnanswered, reasonDHCPNotPermitted, reasonDHCPNotAsked,
+		reasonDHCPVendorMissing, reasonDHCPServerUnexpected, reasonDHCPUnsaid, reasonDHCPUnanswered, reasonDHCPNotPermitted, reasonDHCPNotAsked,
 	}
 }

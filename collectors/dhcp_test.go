@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -75,11 +76,16 @@ func dhcpCases() []dhcpCase {
 	}
 	everything := map[byte]string{phone.OptionNTPServers: "\xc0\xa8\x07\x14", phone.OptionWINSServers: "\xc0\xa8\x07\x0a",
 		phone.OptionSIPServers: "\x00\x06pool01\x07contoso\x03com\x00", phone.OptionVendor: "\x0a\x02\x00\x2a"}
+	vlan := maps.Clone(everything)
+	vlan[phone.OptionVendor] = "\x0a\x02\x00\x2b"
+	named := func(t *Target) {
+		t.DHCP.Servers = []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(one), dhcpPort)}
+	}
 	with := func(server string, changes map[byte]string) [][]facts.LeaseAnswer {
 		return [][]facts.LeaseAnswer{acknowledged(server, changes)}
 	}
-	offer := func(changes map[byte]string) []facts.LeaseAnswer {
-		return []facts.LeaseAnswer{{Question: facts.Discover, Class: phone.ClassPhone, Server: netip.MustParseAddr(one), Options: options(changes)}}
+	offer := func(server string, changes map[byte]string) []facts.LeaseAnswer {
+		return []facts.LeaseAnswer{{Question: facts.Discover, Class: phone.ClassPhone, Server: netip.MustParseAddr(server), Options: options(changes)}}
 	}
 	return []dhcpCase{
 		{"the guide's company", nil, with(one, nil), nil},
@@ -104,6 +110,15 @@ func dhcpCases() []dhcpCase {
 		{"none of what a CX700 does without", all, with(one, nil), []string{"dhcp_ntp_differs", "dhcp_sip_differs", "dhcp_vendor_missing", "dhcp_wins_differs"}},
 		{"one vendor class only", func(t *Target) { t.Lease.VendorClasses = phone.VendorClasses() },
 			[][]facts.LeaseAnswer{fine[:1], acknowledged(one, map[byte]string{phone.OptionVendor: "\x0a\x00"})[1:]}, []string{"dhcp_vendor_missing"}},
+		{"a vendor class too many", func(t *Target) { t.Lease.VendorClasses = []string{phone.ClassPhone} },
+			with(one, map[byte]string{phone.OptionVendor: "\x0a\x00"}), []string{"dhcp_vendor_missing"}},
+		{"two with another VLAN for phones", all, [][]facts.LeaseAnswer{acknowledged(one, everything),
+			slices.Concat(acknowledged(two, vlan)[:1], acknowledged(two, everything)[1:])}, []string{"dhcp_servers_differ"}},
+		{"an unnamed server offers the same", named, [][]facts.LeaseAnswer{fine, offer(two, nil)}, []string{"dhcp_server_unexpected"}},
+		{"an unnamed server offers something else", named, [][]facts.LeaseAnswer{fine, offer(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
+			[]string{"dhcp_domain_differs", "dhcp_server_unexpected", "dhcp_servers_differ"}},
+		{"a named server has another address", named, [][]facts.LeaseAnswer{acknowledged(two, nil), offer(two, nil)}, nil},
+		{"no server is named", nil, [][]facts.LeaseAnswer{fine, offer(two, nil)}, nil},
 		{"two that differ", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
 			[]string{"dhcp_domain_differs", "dhcp_servers_differ"}},
 		{"only one of two has it", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, map[byte]string{phone.OptionDNSServers: ""})}, []string{"dhcp_servers_differ"}},
@@ -114,10 +129,13 @@ func dhcpCases() []dhcpCase {
 		{"nobody answers a broadcast", nil, [][]facts.LeaseAnswer{noLease("", facts.Inform, facts.LeaseSilent)}, []string{"dhcp_unanswered"}},
 		{"no privilege", nil, [][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseNotPermitted)}, []string{"dhcp_not_permitted"}},
 		{"no privilege for one of two", nil, [][]facts.LeaseAnswer{fine, noLease("", facts.Discover, facts.LeaseNotPermitted)}, []string{"dhcp_not_permitted"}},
+		{"no privilege for DISCOVER, and silence to INFORM", nil,
+			[][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseSilent), noLease("", facts.Discover, facts.LeaseNotPermitted)},
+			[]string{"dhcp_not_permitted", "dhcp_server_silent", "dhcp_unanswered"}},
 		{"no such interface", nil, [][]facts.LeaseAnswer{noLease("", facts.Inform, facts.LeaseNotAsked)}, []string{"dhcp_not_asked"}},
 		{"no offer", nil, [][]facts.LeaseAnswer{fine, noLease("", facts.Discover, facts.LeaseSilent)}, []string{"dhcp_no_offer"}},
-		{"an offer, but no answer to INFORM", nil, [][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseSilent), offer(nil)}, []string{"dhcp_server_silent"}},
-		{"an option of the pool, which INFORM does not show", nil, [][]facts.LeaseAnswer{acknowledged(one, map[byte]string{phone.OptionDomain: ""}), offer(nil)}, nil},
+		{"an offer, but no answer to INFORM", nil, [][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseSilent), offer(one, nil)}, []string{"dhcp_server_silent"}},
+		{"an option of the pool, which INFORM does not show", nil, [][]facts.LeaseAnswer{acknowledged(one, map[byte]string{phone.OptionDomain: ""}), offer(one, nil)}, nil},
 	}
 }
 

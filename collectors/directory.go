@@ -60,6 +60,7 @@ var (
 func Directory() *Collector {
 	return &Collector{
 		Name: "directory", Asks: "Does AD publish a root that a new phone can fetch?", Guide: "7-8, 19, 26-27, 42, 48",
+		Steps: []phone.Step{phone.StepController, phone.StepRoot}, StepOf: stepOfDirectory,
 		Interval: 30 * time.Second, Timeout: 20 * time.Second,
 		Reasons: directoryReasons(),
 		Metrics: []*metric.Desc{
@@ -85,6 +86,18 @@ func directoryTarget(collector string, s *site.Site, n site.Network) Target {
 	t.Directory = n.Directory
 	t.Firmware = nil // all of them find and read it the same way
 	return t
+}
+
+// stepOfDirectory tells the way to a controller from what is published there, which is also what our own logon is for.
+func stepOfDirectory(r *Reason) phone.Step {
+	switch r {
+	case reasonControllerNotFound, reasonControllerNamesUnanswered, reasonDomainAMissing, reasonControllersUnavailable,
+		reasonControllerUnresolved, reasonControllerUnreachable, reasonControllerSilent, reasonControllerMalformed,
+		reasonControllersLeftOut:
+		return phone.StepController
+	default:
+		return phone.StepRoot
+	}
 }
 
 func directoryReasons() []*Reason {

@@ -31,7 +31,7 @@ var (
 		AtPhone: "wait; it tries again by itself", ResetHurts: true,
 	}
 	reasonControllersUnavailable = &Reason{
-		Name: "dcs_unavailable", Effect: BlocksNew,
+		Name: "dcs_unavailable", Effect: BlocksNew, Umbrella: true,
 		Means:   "no domain controller answers: new phones can neither log on nor fetch a root",
 		Screen:  "Cannot sign in, or " + screenCannotValidate,
 		Mend:    "start the domain controllers, and open TCP 389 from the phones to them",

@@ -39,6 +39,7 @@ var (
 func DNS() *Collector {
 	return &Collector{
 		Name: "dns", Asks: "Do the names lead a phone to its servers?", Guide: "3-4, 18-19, 24-25",
+		Steps: []phone.Step{phone.StepRegistrar}, StepOf: stepOfName,
 		Interval: 30 * time.Second, Timeout: 10 * time.Second,
 		Reasons: []*Reason{
 			reasonRegistrarUnresolved, reasonRegistrarUnknown, reasonRegistrarByWildcard, reasonRegistrarNotFound, reasonSRVOutside, reasonSRVMissing,
@@ -51,7 +52,22 @@ func DNS() *Collector {
 		Metrics: []*metric.Desc{descSRVRecords, descAddresses, descResolverOK, descRegistrar},
 		Targets: func(s *site.Site, n site.Network) []Target { return []Target{namesTarget("dns", s, n)} },
 		Probe:   probeDNS,
+		Judge:   func(t *Target, seen *facts.Seen) []*Failure { return judgeNames(t, seen.Names) },
 		Explain: explainDNS,
+	}
+}
+
+// stepOfName tells for what a name is asked.
+func stepOfName(r *Reason) phone.Step {
+	switch r {
+	case reasonTimeSRVMissing:
+		return phone.StepTime
+	case reasonAutodiscoverMissing:
+		return phone.StepExchange
+	case reasonUpdateNameMissing, reasonReverseProxyMissing:
+		return phone.StepUpdate
+	default:
+		return phone.StepRegistrar
 	}
 }
 

@@ -11,7 +11,7 @@ var (
 		AtPhone: "wait; it tries again by itself", ResetHurts: true,
 	}
 	reasonRegistrarUnresolved = &Reason{
-		Name: "registrar_unresolved", Effect: Blocks,
+		Name: "registrar_unresolved", Effect: Blocks, Umbrella: true,
 		Means:   "no resolver answers the names of the sign-in order",
 		Screen:  "Cannot sign in; the phone keeps trying",
 		Mend:    "bring the resolvers of DHCP option 006 back, or correct that option",

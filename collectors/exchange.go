@@ -34,6 +34,7 @@ var (
 func Exchange() *Collector {
 	return &Collector{
 		Name: "exchange", Asks: "Do phones find Exchange, by A records only, and its web services?", Guide: "4-5, 24-25",
+		Steps:    []phone.Step{phone.StepExchange},
 		Interval: time.Minute, Timeout: 30 * time.Second,
 		Reasons: exchangeReasons(),
 		Metrics: []*metric.Desc{descExchangeFound, descExchangeOK, descExchangeNotAfter},
@@ -57,7 +58,7 @@ func probeExchange(ctx context.Context, env *Env, seen *facts.Seen) error {
 	t := env.Target
 	e := &facts.Exchange{Places: t.Way.AskAutodiscover(ctx, t.Domains.AutodiscoverPlaces())}
 	followRedirect(ctx, t, e)
-	if !exchangeFound(t, e) {
+	if !exchangeFound(e) {
 		e.Service = t.Way.ResolveService(ctx, t.Domains.AutodiscoverService())
 	}
 	logOnToExchange(ctx, env, e)
@@ -100,9 +101,9 @@ func places(e *facts.Exchange) []*facts.AutodiscoverPlace {
 }
 
 // workingPlace is the first at which some address answers as a phone needs it.
-func workingPlace(t *Target, e *facts.Exchange) *facts.AutodiscoverPlace {
+func workingPlace(e *facts.Exchange) *facts.AutodiscoverPlace {
 	for _, p := range places(e) {
-		if workingAnswer(t, p) != nil {
+		if workingAnswer(p) != nil {
 			return p
 		}
 	}
@@ -112,7 +113,7 @@ func workingPlace(t *Target, e *facts.Exchange) *facts.AutodiscoverPlace {
 // placesThatCount are those that are meant to be Exchange. The SMTP domain's own web server seldom is, and phones
 // go on; and where the redirect of plain HTTP works, HTTPS at the same name is not meant to.
 func placesThatCount(t *Target, e *facts.Exchange) []*facts.AutodiscoverPlace {
-	working := workingPlace(t, e)
+	working := workingPlace(e)
 	return slices.DeleteFunc(places(e), func(p *facts.AutodiscoverPlace) bool {
 		switch {
 		case p == working, p == e.Followed:
@@ -125,16 +126,16 @@ func placesThatCount(t *Target, e *facts.Exchange) []*facts.AutodiscoverPlace {
 	})
 }
 
-func workingAnswer(t *Target, p *facts.AutodiscoverPlace) *facts.AutodiscoverAnswer {
+func workingAnswer(p *facts.AutodiscoverPlace) *facts.AutodiscoverAnswer {
 	for i := range p.Answers {
-		if r, _ := exchangeReason(t, p.Host, &p.Answers[i]); r == nil || r.Effect == Notes {
+		if r, _ := exchangeReason(&p.Answers[i]); r == nil || r.Effect == Notes {
 			return &p.Answers[i]
 		}
 	}
 	return nil
 }
 
-func exchangeFound(t *Target, e *facts.Exchange) bool { return workingPlace(t, e) != nil }
+func exchangeFound(e *facts.Exchange) bool { return workingPlace(e) != nil }
 
 // logOnToExchange logs on at the first place that asks for it by NTLM.
 func logOnToExchange(ctx context.Context, env *Env, e *facts.Exchange) {
@@ -189,15 +190,12 @@ func settings(e *facts.Exchange) *phone.Autodiscover {
 }
 
 // exchangeReason says what is to be said of one answer by HTTPS, to somebody who does not log on.
-func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
+func exchangeReason(a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
 	if a.Problem != "" {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
 	if p := a.Phone; p != nil && p.Problem != "" && p.Problem != facts.HandshakeUnreachable {
 		return reasonExchangeHardened, fmt.Sprintf("at %s: %s: %s; %s works", a.Address, p.Problem, p.Detail, a.TLS)
-	}
-	if text, byAll := refusedCertificate(t, host, a.Served, a.At); byAll {
-		return reasonExchangeCertificate, fmt.Sprintf("at %s: %s", a.Address, text)
 	}
 	switch {
 	case a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer):
@@ -215,9 +213,9 @@ func exchangeReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Rea
 }
 
 // ewsReason says what is to be said of one answer of the web services.
-func ewsReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
-	r, seen = exchangeReason(t, host, a)
-	if r == nil || r == reasonExchangeCertificate || r == reasonExchangeHardened || r == reasonExchangeNoNTLM {
+func ewsReason(a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
+	r, seen = exchangeReason(a)
+	if r == nil || r == reasonExchangeHardened || r == reasonExchangeNoNTLM {
 		return r, seen
 	}
 	return reasonEWSFailed, webText(a.WebAnswer)
@@ -225,7 +223,7 @@ func ewsReason(t *Target, host string, a *facts.AutodiscoverAnswer) (r *Reason, 
 
 func emitExchange(env *Env, e *facts.Exchange) {
 	t := env.Target
-	working := workingPlace(t, e)
+	working := workingPlace(e)
 	if working != nil || exchangeNamesSettled(e) {
 		env.Emit(descExchangeFound, oneIf(working != nil))
 	}
@@ -245,7 +243,7 @@ type exchangeSeries struct {
 }
 
 func (s exchangeSeries) emit(service, host string, answers []facts.AutodiscoverAnswer,
-	reason func(*Target, string, *facts.AutodiscoverAnswer) (*Reason, string),
+	reason func(*facts.AutodiscoverAnswer) (*Reason, string),
 ) {
 	for i := range answers {
 		a := &answers[i]
@@ -253,7 +251,7 @@ func (s exchangeSeries) emit(service, host string, answers []facts.AutodiscoverA
 		if s.emitted[labels] {
 			continue
 		}
-		r, _ := reason(s.env.Target, host, a)
+		r, _ := reason(a)
 		s.env.Emit(descExchangeOK, oneIf(r == nil || r.Effect == Notes), labels[:]...)
 		if len(a.Served) > 0 && !s.emitted[server] {
 			s.env.Emit(descExchangeNotAfter, float64(a.Served[0].NotAfter.Unix()), server[1:]...)
@@ -280,24 +278,24 @@ func exchangeNamesSettled(e *facts.Exchange) bool {
 // judgeExchange says in which ways phones do not find Exchange, and what kept us from seeing it.
 func judgeExchange(t *Target, e *facts.Exchange) []*Failure {
 	found := findings{}
-	working := workingPlace(t, e)
+	working := workingPlace(e)
 	if working == nil {
 		judgeNotFound(t, e, found)
 	}
 	for _, p := range placesThatCount(t, e) {
-		judgePlace(t, p, found)
+		judgePlace(p, found)
 	}
 	if e.Foreign != "" && working == nil {
 		found.add(reasonExchangeRedirectForeign, e.Foreign)
 	}
 	judgeExchangeLogon(t, e, found)
-	judgeWebServices(t, e, found)
+	judgeWebServices(e, found)
 	return found.failures(Exchange().Reasons)
 }
 
-func judgePlace(t *Target, p *facts.AutodiscoverPlace, found findings) {
+func judgePlace(p *facts.AutodiscoverPlace, found findings) {
 	for i := range p.Answers {
-		if r, text := exchangeReason(t, p.Host, &p.Answers[i]); r != nil {
+		if r, text := exchangeReason(&p.Answers[i]); r != nil {
 			found.add(r, p.URL+": "+text)
 		}
 	}
@@ -338,7 +336,7 @@ func judgeExchangeLogon(t *Target, e *facts.Exchange, found findings) {
 		found.add(ntlmReason(l.Logon, reasonExchangeUntrusted, reasonExchangeLogonFailed), l.Detail)
 		return
 	case l.Answer.Problem != "" || l.Answer.Status != http.StatusOK || l.Answer.Autodiscover == nil:
-		r, text := exchangeReason(t, hostOf(l.URL), l.Answer)
+		r, text := exchangeReason(l.Answer)
 		if r != nil {
 			found.add(r, "logged on with "+t.Exchange.Credential.Name+": "+text)
 		}
@@ -352,7 +350,7 @@ func judgeExchangeLogon(t *Target, e *facts.Exchange, found findings) {
 	}
 }
 
-func judgeWebServices(t *Target, e *facts.Exchange, found findings) {
+func judgeWebServices(e *facts.Exchange, found findings) {
 	if e.WebServicesForeign != "" {
 		found.add(reasonEWSForeign, e.WebServicesForeign)
 	}
@@ -369,7 +367,7 @@ func judgeWebServices(t *Target, e *facts.Exchange, found findings) {
 		found.add(reasonEWSFailed, w.URL+": A "+host+" "+string(l.Outcome))
 	}
 	for i := range w.Answers {
-		if r, text := ewsReason(t, host, &w.Answers[i]); r != nil {
+		if r, text := ewsReason(&w.Answers[i]); r != nil {
 			found.add(r, w.URL+": "+text)
 		}
 	}

@@ -64,10 +64,6 @@ var (
 	reasonExchangeNoNTLM = noExchange("exchange_no_ntlm",
 		"Exchange wants a logon (401), but does not offer NTLM, by which phones log on",
 		"Set-AutodiscoverVirtualDirectory and Set-WebServicesVirtualDirectory with -WindowsAuthentication $true, and the provider NTLM in IIS")
-	reasonExchangeCertificate = noExchange("exchange_certificate",
-		"all firmware in use refuses Exchange's certificate, whatever roots phones hold: its name, its dates, or how it is signed",
-		"give IIS on the Client Access Server a certificate with the name autodiscover.<SMTP domain> (New-ExchangeCertificate "+
-			"-DomainName), from the pool's CA")
 	reasonEWSMissing = noExchange("ews_missing",
 		"the answer of Autodiscover names no web services: neither EwsUrl nor ASUrl",
 		"Set-WebServicesVirtualDirectory -InternalUrl and -ExternalUrl https://<server>/EWS/Exchange.asmx")
@@ -119,7 +115,7 @@ func exchangeReasons() []*Reason {
 		reasonAutodiscoverUnresolved, reasonAutodiscoverSRVOnly, reasonExchangeUnreachable, reasonExchangeSilent,
 		reasonExchangeMalformed, reasonExchangeTLSFailed, reasonExchangeHardened, reasonExchangeNotFound, reasonExchangeForbidden,
 		reasonExchangeServerError, reasonExchangeRedirect, reasonExchangeRedirectForeign, reasonExchangeStatus,
-		reasonExchangePage, reasonExchangeNoNTLM, reasonExchangeCertificate, reasonEWSMissing, reasonEWSFailed,
+		reasonExchangePage, reasonExchangeNoNTLM, reasonEWSMissing, reasonEWSFailed,
 		reasonEWSForeign, reasonExchangeAnonymous, reasonExchangeNamesUnanswered, reasonExchangeUntrusted,
 		reasonExchangeLogonFailed, reasonAutodiscoverRefuses,
 	}

@@ -16,11 +16,11 @@ func explainExchange(w io.Writer, t *Target, seen *facts.Seen) {
 		return
 	}
 	for i := range e.Places {
-		explainExchangeServer(w, t, e.Places[i].Host, &e.Places[i].ExchangeServer)
+		explainExchangeServer(w, &e.Places[i].ExchangeServer)
 	}
 	if e.Followed != nil {
 		fmt.Fprintln(w, "the redirect")
-		explainExchangeServer(w, t, e.Followed.Host, &e.Followed.ExchangeServer)
+		explainExchangeServer(w, &e.Followed.ExchangeServer)
 	}
 	if e.Foreign != "" {
 		fmt.Fprintf(w, "not followed: %s\n", e.Foreign)
@@ -33,26 +33,26 @@ func explainExchange(w io.Writer, t *Target, seen *facts.Seen) {
 		fmt.Fprintf(w, "POST %s\n", l.URL)
 		explainWebLogon(w, t.Exchange.Credential, l.Logon)
 		if l.Answer != nil {
-			explainExchangeAnswer(w, t, hostOf(l.URL), l.Answer)
+			explainExchangeAnswer(w, l.Answer)
 		}
 	} else if t.Exchange.Credential == nil {
 		fmt.Fprintln(w, "no credential is configured: what a phone is told that is signed in is not seen")
 	}
 	if e.WebServices != nil {
 		fmt.Fprintf(w, "web services by %s\n", e.WebServicesBy)
-		explainExchangeServer(w, t, hostOf(e.WebServices.URL), e.WebServices)
+		explainExchangeServer(w, e.WebServices)
 	}
 }
 
-func explainExchangeServer(w io.Writer, t *Target, host string, s *facts.ExchangeServer) {
+func explainExchangeServer(w io.Writer, s *facts.ExchangeServer) {
 	fmt.Fprintf(w, "GET %s\n", s.URL)
 	explainNames(w, s.Names)
 	for i := range s.Answers {
-		explainExchangeAnswer(w, t, host, &s.Answers[i])
+		explainExchangeAnswer(w, &s.Answers[i])
 	}
 }
 
-func explainExchangeAnswer(w io.Writer, t *Target, host string, a *facts.AutodiscoverAnswer) {
+func explainExchangeAnswer(w io.Writer, a *facts.AutodiscoverAnswer) {
 	text := webText(a.WebAnswer)
 	if a.TLS != "" {
 		text += ", " + a.TLS
@@ -68,8 +68,5 @@ func explainExchangeAnswer(w io.Writer, t *Target, host string, a *facts.Autodis
 	}
 	if a.Phone != nil {
 		fmt.Fprintf(w, "        as a phone offers TLS: %s\n", handshakeText(a.Phone))
-	}
-	if refused, _ := refusedCertificate(t, host, a.Served, a.At); refused != "" {
-		fmt.Fprintf(w, "        refused by %s\n", refused)
 	}
 }

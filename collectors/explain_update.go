@@ -47,9 +47,6 @@ func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 		}
 		fmt.Fprintf(w, "  GET %s, whatever its certificate\n", url)
 		explainUpdateAnswer(w, t, s.Secure)
-		if refused, _ := refusedCertificate(t, s.Host, s.Secure.Served, s.Secure.At); refused != "" {
-			fmt.Fprintf(w, "        certificate refused by %s\n", refused)
-		}
 	}
 	if t.Network == site.Internal {
 		fmt.Fprintf(w, "  answers on port 80: %s, on 443: %s\n", yesNo(s.Plain), yesNo(s.Secure))

@@ -44,6 +44,7 @@ var (
 func Firmware() *Collector {
 	return &Collector{
 		Name: "firmware", Asks: "Are the files of an update there for phones to fetch?", Guide: "17, 23, 26, 31",
+		Steps:    []phone.Step{phone.StepFirmware},
 		Interval: 5 * time.Minute, Timeout: 20 * time.Second,
 		Reasons: firmwareReasons(),
 		Metrics: []*metric.Desc{descFirmwareReachable, descFirmwareSize},

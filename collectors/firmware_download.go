@@ -14,6 +14,7 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/site"
 	"github.com/cx700/cx700_exporter/internal/state"
@@ -44,6 +45,7 @@ var (
 func FirmwareDownload() *Collector {
 	return &Collector{
 		Name: "firmware_download", Asks: "Does the whole image of an update come through, and is it still the same?", Guide: "31",
+		Steps:    []phone.Step{phone.StepFirmware},
 		Interval: 24 * time.Hour, Timeout: time.Hour, Alone: true,
 		Reasons: firmwareDownloadReasons(),
 		Metrics: []*metric.Desc{descDownloadOK, descDownloadSpeed, descFirmwareChanges},

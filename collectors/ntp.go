@@ -57,6 +57,7 @@ var (
 func NTP() *Collector {
 	return &Collector{
 		Name: "ntp", Asks: "Does a phone get the right time?", Guide: "6, 18, 25",
+		Steps:    []phone.Step{phone.StepTime},
 		Interval: time.Minute, Timeout: 10 * time.Second,
 		Reasons: []*Reason{
 			reasonTimeSourceMissing, reasonTimeUnavailable, reasonTimeOff, reasonTimeServerOff,
@@ -70,6 +71,7 @@ func NTP() *Collector {
 			return []Target{t}
 		},
 		Probe:   probeNTP,
+		Judge:   func(t *Target, seen *facts.Seen) []*Failure { return judgeTime(t, seen.Time) },
 		Explain: explainNTP,
 	}
 }
@@ -176,7 +178,7 @@ func serverReason(s facts.TimeServer) *Reason {
 		return reasonTimeSilent
 	case s.KissCode != "" && s.KissCode != "INIT" && s.KissCode != "STEP":
 		return reasonTimeKiss
-	case s.Leap == uint8(ntp.LeapNotInSync) || s.Stratum == 0 || s.Stratum >= 16:
+	case !s.GivesTime():
 		return reasonTimeUnsynchronised
 	default:
 		return nil

@@ -11,7 +11,7 @@ var (
 		AtPhone: "wait; it tries again by itself", ResetHurts: true,
 	}
 	reasonTimeUnavailable = &Reason{
-		Name: "time_unavailable", Effect: Blocks,
+		Name: "time_unavailable", Effect: Blocks, Umbrella: true,
 		Means:   "no time server in the phone's order gives time; without it the phone judges certificates by a wrong date",
 		Screen:  "Cannot validate server certificate",
 		Mend:    "start the time service that SRV _ntp._udp.<SIP domain> names, and open UDP 123 from the phones to it",

@@ -18,7 +18,8 @@ const maxPoolServers = 16
 
 var (
 	descPoolHandshake = metric.NewGauge("cx700_pool_handshake_ok",
-		"Whether a registrar ends a TLS handshake (1) or not (0), as offered by phones or by clients of today; certificates are not judged.",
+		"Whether a registrar ends a TLS handshake (1) or not (0), as offered by phones or by clients of today; "+
+			"certificates are not judged. Absent with the offer modern where nothing listens.",
 		`cx700_pool_handshake_ok{offer="modern"} == 1 unless on (network, target, address) cx700_pool_handshake_ok{offer="phone"} == 1`,
 		"network", "target", "address", "offer")
 	descPoolNotAfter = metric.NewGauge("cx700_pool_certificate_not_after_timestamp_seconds",
@@ -34,6 +35,7 @@ var (
 func Pool() *Collector {
 	return &Collector{
 		Name: "pool", Asks: "Does the pool end a TLS handshake with a phone?", Guide: "4, 18-20, 24-25",
+		Steps:    []phone.Step{phone.StepTLS},
 		Interval: time.Minute, Timeout: 20 * time.Second,
 		Reasons: poolReasons(),
 		Metrics: []*metric.Desc{descPoolHandshake, descPoolNotAfter, descPoolTLS},
@@ -110,7 +112,9 @@ func emitPool(env *Env, servers []facts.PoolServer) {
 		s := &servers[i]
 		address := s.Address.String()
 		emitHandshake(env, address, "phone", &s.Phone)
-		emitHandshake(env, address, "modern", &s.Modern)
+		if s.Modern.Problem != facts.HandshakeUnreachable { // or a site with many dead addresses had twice the series
+			emitHandshake(env, address, "modern", &s.Modern)
+		}
 		if chain := servedBy(s); chain != nil && !chain[0].NotAfter.IsZero() {
 			env.Emit(descPoolNotAfter, float64(chain[0].NotAfter.Unix()), address)
 		}

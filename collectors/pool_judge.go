@@ -27,8 +27,8 @@ func judgePool(t *Target, p *facts.Pool, now time.Time) []*Failure {
 			closed: reason == reasonPoolUnreachable,
 		}
 	}
-	for i, fw := range t.Firmware {
-		j.route(fw, p.Routes[i].Endpoints)
+	for _, fw := range t.Firmware {
+		j.route(fw, facts.RouteOf(p.Routes, fw.Version))
 	}
 	judgePoolDifferences(p.Servers, j.found)
 	if p.LeftOut > 0 {

@@ -20,11 +20,17 @@ func noPool(name, means, mend string) *Reason {
 	}
 }
 
+// summingUp marks a reason that says only that nothing is left; the reasons beside it say why.
+func summingUp(r *Reason) *Reason {
+	r.Umbrella = true
+	return r
+}
+
 // The ways in which phones get no TLS with a pool that they may use. What is thought of the chain is said elsewhere.
 var (
-	reasonPoolUnavailable = noPool("pool_unavailable",
+	reasonPoolUnavailable = summingUp(noPool("pool_unavailable",
 		"no server in the sign-in order of a firmware ends a handshake as phones make it, with a certificate in its dates",
-		"mend what the other reasons name; the first server in the order first")
+		"mend what the other reasons name; the first server in the order first"))
 	reasonPoolNoRegistrar = noPool("pool_no_registrar",
 		"no name in the sign-in order of a firmware leads to an address",
 		"create SRV _sipinternaltls._tcp (inside) or _sip._tls (outside) and A sip in the SIP domain's zone")

@@ -53,7 +53,7 @@ func TestEffects(t *testing.T) {
 	for e := Notes; e <= Blocks; e++ {
 		got = append(got, fmt.Sprint(e, " ", e.Fails()))
 	}
-	if diff := cmp.Diff([]string{"noted false", "degraded false", "unknown true", "blocked true", "blocked true"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"noted false", "not watched false", "degraded false", "unknown true", "blocked true", "blocked true"}, got); diff != "" {
 		t.Errorf("mildest first (-want +got):\n%s", diff)
 	}
 }

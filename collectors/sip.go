@@ -45,6 +45,7 @@ var (
 func SIP() *Collector {
 	return &Collector{
 		Name: "sip", Asks: "Does the registrar take up the sign-in of each firmware?", Guide: "18-19, 32-33",
+		Steps:    []phone.Step{phone.StepSignIn},
 		Interval: time.Minute, Timeout: 30 * time.Second,
 		Reasons: sipReasons(),
 		Metrics: []*metric.Desc{descSIPOK, descSIPStatus, descSIPServer, descSIPClock},
@@ -54,6 +55,7 @@ func SIP() *Collector {
 			return []Target{t}
 		},
 		Probe:   probeSIP,
+		Judge:   func(t *Target, seen *facts.Seen) []*Failure { return judgeSIP(t, seen.SIP) },
 		Explain: explainSIP,
 	}
 }
@@ -201,7 +203,8 @@ func sipClock(a *facts.SIPAnswer) time.Duration {
 // judgeSIP says for which firmware registrars take up no sign-in, or not everywhere.
 func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 	found := findings{}
-	for i, fw := range t.Firmware {
+	for _, fw := range t.Firmware {
+		route := facts.RouteOf(s.Routes, fw.Version)
 		j := &registrarJudge{
 			target: t, view: nameView{s.Names}, servers: map[netip.AddrPort]serverState{}, found: found, spoken: true,
 			reasons: registrarReasons{
@@ -210,7 +213,7 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 				namesUnanswered: reasonSIPNamesUnanswered, notAllAsked: reasonSIPNotAllAsked,
 			},
 		}
-		connected := connectedOn(s, fw, s.Routes[i].Endpoints)
+		connected := connectedOn(s, fw, route)
 		for k := range s.Servers {
 			if a := answerTo(&s.Servers[k], fw.Version); a != nil {
 				r, text := sipReason(a)
@@ -220,7 +223,7 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 				}
 			}
 		}
-		j.route(fw, s.Routes[i].Endpoints)
+		j.route(fw, route)
 	}
 	for i := range s.Servers {
 		noteSIP(t, &s.Servers[i], found)
@@ -331,12 +334,31 @@ func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 		if !a.Date.IsZero() && sipClock(a).Abs() > maxSIPClock {
 			found.add(reasonSIPClockOff, fmt.Sprintf("%s: Date %s, off by %s", a.Address, a.Date.UTC().Format(time.DateTime), sipClock(a)))
 		}
+		hosts := s.Hosts
+		if a != &s.Answers[i] {
+			hosts = []string{a.Host}
+		}
+		if name := strangeName(a, hosts); name != "" && t.Network == site.Internal { // an Access Edge hands on what the pool says
+			found.add(reasonSIPTargetName, fmt.Sprintf("%s: targetname %.100q", a.Address, name))
+		}
 		for hop := s.Answers[i].Next; hop != nil; hop = hop.Next {
 			if text, byAll := refusedCertificate(t, hop.Host, hop.Served, hop.At); byAll {
 				found.add(reasonSIPRedirectCertificate, fmt.Sprintf("%s at %s: %s", hop.Host, hop.Address, text))
 			}
 		}
 	}
+}
+
+// strangeName is a name that a registrar gives itself and neither its certificate nor hosts have; empty without one.
+func strangeName(a *facts.SIPAnswer, hosts []string) string {
+	for _, c := range a.Challenges {
+		name := c.Host()
+		led := slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
+		if name != "" && !led && len(a.Served) > 0 && phone.MatchName(a.Served[0], name) == phone.NameMismatch {
+			return name
+		}
+	}
+	return ""
 }
 
 // sipText says in a few words what a registrar answered.

@@ -13,9 +13,9 @@ func sipFault(name, means, screen, mend string) *Reason {
 
 // The ways in which registrars do not take up a sign-in.
 var (
-	reasonSIPUnavailable = noPool("sip_unavailable",
+	reasonSIPUnavailable = summingUp(noPool("sip_unavailable",
 		"no registrar in the sign-in order of a firmware takes up a sign-in, although TLS works",
-		"mend what the other reasons name; the first server in the order first")
+		"mend what the other reasons name; the first server in the order first"))
 	reasonSIPVersionBlocked = sipFault("sip_version_blocked",
 		"the client version filter of the registrar declines the release of the phone", screenPermission,
 		"allow OCPhone from that release on in the Client Version Filter of the pool, and of the Access Edge; or update the phones")
@@ -77,6 +77,11 @@ var (
 	reasonSIPAnonymous = noting("sip_anonymous",
 		"the registrar takes a registration without a logon: it is none of Office Communications Server",
 		"nothing by itself", "see to what the SRV record and sip.<SIP domain> lead")
+	reasonSIPTargetName = noting("sip_targetname_differs",
+		"the registrar names itself for the logon, in targetname, as neither its certificate nor the names that lead to it do: "+
+			"right behind a load balancer, else another server than meant may answer",
+		"nothing, or it asks for the password again and again",
+		"see that the name is of a front end of that pool; where it is not, see to what the SRV record and sip.<SIP domain> lead")
 	reasonSIPLeftOut = noting("sip_left_out",
 		"the sign-in order leads to more registrars than are asked", "nothing",
 		"take addresses out of DNS that serve no phones, such as those of retired front ends")
@@ -101,7 +106,7 @@ func sipReasons() []*Reason {
 	return []*Reason{
 		reasonSIPUnavailable, reasonSIPVersionBlocked, reasonSIPFilterTrouble, reasonSIPForbidden, reasonSIPNoRoute, reasonSIPTimeSkew,
 		reasonSIPClockOff, reasonSIPNoLogon, reasonSIPEvent, reasonSIPOverloaded, reasonSIPNextHop, reasonSIPServerError, reasonSIPStatus,
-		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPRedirectCertificate, reasonSIPAnonymous,
+		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPRedirectCertificate, reasonSIPAnonymous, reasonSIPTargetName,
 		reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
 	}
 }

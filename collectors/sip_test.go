@@ -100,6 +100,11 @@ func sipCases(other *x509.Certificate) []sipCase {
 	lost := changed(func(a *facts.SIPAnswer) {
 		a.Status, a.Contact, a.NotFollowed = 301, "pool02.contoso.com", "pool02.contoso.com has no address"
 	})
+	calls := func(name string, served *x509.Certificate) facts.SIPAnswer {
+		return changed(func(a *facts.SIPAnswer) {
+			a.Challenges[1].TargetName, a.Served = "sip/"+name, []*x509.Certificate{served}
+		})
+	}
 	cases := []sipCase{
 		{"healthy", contoso(), all(takesUp()), nil},
 		{"by 407", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Status = 407 })), nil},
@@ -122,7 +127,10 @@ func sipCases(other *x509.Certificate) []sipCase {
 			next := takesUp()
 			next.Host, next.Served = "pool02.contoso.com", []*x509.Certificate{other}
 			a.Status, a.Next = 302, &next
-		})), []string{"sip_redirect_certificate"}},
+		})), []string{"sip_redirect_certificate", "sip_targetname_differs"}},
+		{"the certificate has none of its names", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Served = []*x509.Certificate{other} })), nil},
+		{"it calls itself as its certificate does", contoso(), all(calls("OTHER.contoso.com", other)), nil},
+		{"it calls itself as nobody else does", contoso(), all(calls("fe07.contoso.com", other)), []string{"sip_targetname_differs"}},
 		{"led on and on", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Status, a.NotFollowed = 302, "more than 3 redirects" })),
 			[]string{"sip_redirect_circle", "sip_unavailable"}},
 		{"a clock that is off", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = sipNow.Add(-6 * time.Minute) })),

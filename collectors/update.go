@@ -47,11 +47,13 @@ var (
 func Update() *Collector {
 	return &Collector{
 		Name: "update", Asks: "Do phones get an answer when they ask for new firmware?", Guide: "17, 20, 23, 26, 31",
+		Steps:    []phone.Step{phone.StepUpdate},
 		Interval: time.Minute, Timeout: 20 * time.Second,
 		Reasons: updateReasons(),
 		Metrics: []*metric.Desc{descUpdateInfo, descBaseURL, descUpdateOK, descUpdateStatus, descUpdateOffered},
 		Targets: func(s *site.Site, n site.Network) []Target { return updateTargets("update", s, n) },
 		Probe:   probeUpdate,
+		Judge:   func(t *Target, seen *facts.Seen) []*Failure { return judgeUpdate(t, seen.Update) },
 		Explain: explainUpdate,
 	}
 }

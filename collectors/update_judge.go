@@ -55,9 +55,6 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 	case l.None():
 		return reasonUpdateUnresolved, "A " + string(l.Outcome)
 	case t.Network == site.External && s.Secure != nil:
-		if text, byAll := refusedCertificate(t, s.Host, s.Secure.Served, s.Secure.At); byAll {
-			return reasonUpdateCertificate, fmt.Sprintf("at %s: %s", s.Secure.Address, text)
-		}
 		return outsideReason(s.Secure), updateText(s.Secure)
 	case s.Plain == nil:
 		return reasonUpdateSilent, "no time was left to ask"

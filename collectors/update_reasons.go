@@ -153,7 +153,7 @@ func updateReasons() []*Reason {
 	out := []*Reason{
 		reasonUpdateUnresolved, reasonUpdateUnreachable, reasonUpdateSilent, reasonUpdateMalformed, reasonUpdateTLSFailed,
 		reasonUpdateNotFound, reasonUpdateForbidden, reasonUpdateServerError, reasonUpdateRedirect, reasonUpdateStatus,
-		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly, reasonUpdateCertificate,
+		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly,
 		reasonBaseURLBlank, reasonExternalBaseURLBlank, reasonUpdateAnonymous, reasonFrontEndsDiffer,
 		reasonUpdateClockOff, reasonLadderUnreachable, reasonUpdateNotUnderstood, reasonUpdatePostRefused, reasonUpdateLeftOut,
 		reasonUpdateTemplate, reasonUpdateNamesUnanswered,

@@ -25,6 +25,7 @@ var descWINSControllers = metric.NewGauge("cx700_wins_controllers",
 func WINS() *Collector {
 	return &Collector{
 		Name: "wins", Asks: "Does WINS lead to the domain controllers?", Guide: "24, 42",
+		Steps:    []phone.Step{phone.StepController},
 		Interval: time.Minute, Timeout: 10 * time.Second,
 		Reasons: []*Reason{
 			reasonWINSSilent, reasonWINSUnreachable, reasonWINSMalformed, reasonWINSRefused, reasonWINSNameMissing,

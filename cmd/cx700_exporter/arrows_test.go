@@ -22,11 +22,14 @@ const module = "github.com/cx700/cx700_exporter/"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/cx700_exporter": {
-			"collectors", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
-			"internal/signin", "internal/site", "internal/state", "internal/web",
+			"collectors", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
+			"internal/signin", "internal/site", "internal/spell", "internal/state", "internal/web",
 		},
-		"internal/web":      {"collectors", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
-		"internal/schedule": {"collectors", "internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/signin", "internal/site"},
+		"internal/web":   {"collectors", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
+		"internal/check": {"internal/phone", "internal/reach", "internal/schedule", "internal/signin", "internal/site", "internal/state"},
+		"internal/schedule": {
+			"collectors", "internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/signin", "internal/site", "internal/state",
+		},
 		"collectors":        {"internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/site", "internal/state"},
 		"internal/signin":   {"internal/facts", "internal/phone"},
 		"internal/reach":    {"internal/facts", "internal/phone", "internal/site", "internal/state"},

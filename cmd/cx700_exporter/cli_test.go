@@ -61,6 +61,11 @@ func TestWrongUsage(t *testing.T) {
 		{"lab --fault=aarhus:srv_dropped", exitUsage, []string{`"aarhus"`}},
 		{"lab --network=wan", exitUsage, []string{`"external"`, "try cx700_exporter lab --help"}},
 		{"version now", exitUsage, []string{"now"}},
+		{"explain", exitUsage, []string{"<what>", "try cx700_exporter explain --help"}},
+		{"explain rot_empty", exitUsage, []string{`"rot_empty"`, "did you mean root_empty?"}},
+		{"explain wildcard", exitUsage, []string{"registrar_by_wildcard or wildcard_zone"}},
+		{"explain blue lamp blinks in the basement of the building", exitUsage, []string{`"blue lamp blinks in the …"`, "time_off", "Cannot sign in"}},
+		{"explain cannot", exitUsage, []string{"is no reason and on no screen"}},
 	} {
 		code, stdout, stderr := ran(t, append([]string{"--log.level=error"}, strings.Fields(c.args)...)...)
 		if code != c.code || stdout != "" {
@@ -91,7 +96,8 @@ func TestTexts(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"--help", []string{"serve", "lab", "probe", "config check", "trust", "version", "--log.level"}},
+		{"explain --help", []string{"root_empty", "(0x2efd/0x0)"}},
+		{"--help", []string{"serve", "lab", "probe", "explain", "config check", "trust", "version", "--log.level"}},
 		{"serve --help", []string{"--config.file", "--network", "--web.listen-address", "--web.config.file", "--web.systemd-socket"}},
 		{"lab --help", []string{"--fault", "--list-faults", "--sites", "--print-config"}},
 		{"probe --help", append(strings.Split(collectorNames(), ", "), "--site")},
@@ -204,7 +210,7 @@ func worst(collector string, reasons []string) int {
 	switch effect {
 	case collectors.Blocks, collectors.BlocksNew:
 		return exitBad
-	case collectors.Blinds:
+	case collectors.Blinds, collectors.NotWatched:
 		return exitUnknown
 	default:
 		return exitGood

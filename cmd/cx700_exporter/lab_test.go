@@ -2,94 +2,72 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/lab"
-	"github.com/cx700/cx700_exporter/internal/reach"
-	"github.com/cx700/cx700_exporter/internal/schedule"
-	"github.com/cx700/cx700_exporter/internal/site"
-	"github.com/cx700/cx700_exporter/internal/state"
 )
 
 // shorterImage is found only by who has read the image before, as TestShorterImage does.
 const shorterImage = "firmware_cut"
 
 // TestEveryFaultGivesItsReasons sets each fault of the lab, holds the collectors to finding exactly the
-// reasons it is meant to give, and to finding nothing once it is healed.
+// reasons it is meant to give, and the verdicts to those of testdata/verdicts.txt. Once it is healed, nothing is found
+// and every phone is ready.
 func TestEveryFaultGivesItsReasons(t *testing.T) {
-	for _, f := range lab.Faults() {
-		t.Run(f.Name, func(t *testing.T) {
-			t.Parallel()
-			company, err := lab.Start(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := company.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			if err := company.Set(f.Name); err != nil {
-				t.Fatal(err)
-			}
-			want := map[string][]string{}
-			if len(f.Reasons) > 0 && f.Name != shorterImage {
-				want[f.Network+"/"+f.Collector] = slices.Sorted(slices.Values(f.Reasons))
-			}
-			for collector, reasons := range f.Also {
-				want[f.Network+"/"+collector] = slices.Sorted(slices.Values(reasons))
-			}
-			if diff := cmp.Diff(want, reasonsSeen(t, company)); diff != "" {
-				t.Errorf("reasons (-want +got):\n%s", diff)
-			}
-			if err := company.Heal(f.Name); err != nil {
-				t.Fatal(err)
-			}
-			if got := reasonsSeen(t, company); len(got) > 0 {
-				t.Errorf("healed, but %v", got)
-			}
-		})
-	}
+	golden := &goldenVerdicts{got: map[string]string{}}
+	t.Run("faults", func(t *testing.T) {
+		for _, f := range lab.Faults() {
+			t.Run(f.Name, func(t *testing.T) {
+				t.Parallel()
+				golden.add(f.Name, tryFault(t, f))
+			})
+		}
+	})
+	golden.check(t)
 }
 
-// reasonsSeen probes everything once and returns the reasons by network and collector.
-func reasonsSeen(t *testing.T, company *lab.Lab) map[string][]string {
-	t.Helper()
-	cfg, err := site.Parse("lab.yml", company.SiteFile())
+// tryFault breaks and heals, and returns the verdicts between.
+func tryFault(t *testing.T, f lab.Fault) string {
+	company, err := lab.Start(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := schedule.NewPlan(cfg, collectors.All(), []site.NetworkName{site.Internal, site.External})
-	if err != nil {
-		t.Fatal(err)
-	}
-	memory, err := state.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shared := reach.NewShared(slog.New(slog.DiscardHandler), memory)
-	defer shared.Close()
-	out := map[string][]string{}
-	due := time.Now()
-	for _, p := range plan.Jobs {
-		key := string(p.Target.Network) + "/" + p.Collector.Name
-		for _, f := range schedule.Once(t.Context(), shared, p, due).Failures {
-			out[key] = append(out[key], f.Reason.Name)
+	defer func() {
+		if err := company.Close(); err != nil {
+			t.Error(err)
 		}
-		slices.Sort(out[key])
-		if out[key] == nil {
-			delete(out, key)
-		}
+	}()
+	healthy := probeLab(t, company, nil, "directory").directory()
+	if err := company.Set(f.Name); err != nil {
+		t.Fatal(err)
 	}
-	return out
+	want := map[string][]string{}
+	if len(f.Reasons) > 0 && f.Name != shorterImage {
+		want[f.Network+"/"+f.Collector] = slices.Sorted(slices.Values(f.Reasons))
+	}
+	for collector, reasons := range f.Also {
+		want[f.Network+"/"+collector] = slices.Sorted(slices.Values(reasons))
+	}
+	broken := probeLab(t, company, healthy)
+	if diff := cmp.Diff(want, broken.reasons()); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	if err := company.Heal(f.Name); err != nil {
+		t.Fatal(err)
+	}
+	healed := probeLab(t, company, healthy)
+	if got := healed.reasons(); len(got) > 0 {
+		t.Errorf("healed, but %v", got)
+	}
+	if got := healed.verdicts(); got != "" {
+		t.Errorf("healed, but\n%s", got)
+	}
+	return broken.verdicts()
 }
 
 // TestShorterImage reads the image as a whole, then finds by its header alone that it has become shorter.
@@ -151,7 +129,7 @@ func TestFaultsDoNotHideEachOther(t *testing.T) {
 		if err := errors.Join(company.Set("registrar_gone"), company.Set(tt.second)); err != nil {
 			t.Fatal(err)
 		}
-		if got := reasonsSeen(t, company)["internal/dns"]; !slices.Contains(got, tt.want) {
+		if got := probeLab(t, company, nil).reasons()["internal/dns"]; !slices.Contains(got, tt.want) {
 			t.Errorf("registrar_gone and %s: %v, want %s among them", tt.second, got, tt.want)
 		}
 		if err := company.Close(); err != nil {

@@ -26,7 +26,7 @@ import (
 const (
 	exitGood    = 0
 	exitBad     = 1 // a phone would be blocked, or the command failed
-	exitUnknown = 2
+	exitUnknown = 2 // it could not be told, or is not watched
 	exitUsage   = 3 // wrong flags, names that are not there, or a site file that a probe cannot go by
 )
 
@@ -36,7 +36,9 @@ type cli struct {
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Probe all the time and serve /metrics (the default)."`
 	Lab     labCmd     `cmd:"" help:"Start a company on loopback and watch it; for demonstrations and tests."`
+	Check   checkCmd   `cmd:"" help:"Go the phones' way once: each step, then who can sign in, what stops the others and what mends it."`
 	Probe   probeCmd   `cmd:"" help:"Probe once and explain what was asked and answered."`
+	Explain explainCmd `cmd:"" help:"Explain a reason, or what a phone's screen says: what leads to it, how to confirm and to mend it."`
 	Config  configCmd  `cmd:"" help:"Work with the site file."`
 	Trust   trustCmd   `cmd:"" help:"Print the authorities built into the phone, and which of them still live."`
 	Version versionCmd `cmd:"" help:"Print the version."`

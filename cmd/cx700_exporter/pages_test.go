@@ -12,14 +12,14 @@ func TestStatusPage(t *testing.T) {
 		args []string
 		want []string // in this order
 	}{
-		{nil, []string{"<h1 class=\"good\">Good: nothing that stops a phone was found</h1>", "<details open>", "Good: 20 of 20 targets", "headquarters"}},
+		{nil, []string{"<h1 class=\"good\">Good: nothing that stops a phone was found</h1>", "<details open>", "Good: 22 of 22 targets", "headquarters"}},
 		{[]string{"--sites=2", "--fault=branch-002:srv_dropped"}, []string{
 			"Degraded at 1 of 2 sites: phones get through", "<p>branch-002</p>", "dns at branch-002, internal", "srv_missing",
-			"create SRV", "Good: 39 of 40 targets", "headquarters"}},
+			"create SRV", "Good: 41 of 42 targets", "headquarters"}},
 		{[]string{"--sites=3", "--fault=branch-002:srv_dropped", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, []string{
 			"Blocked at 1 of 3 sites: phones would not get through", "<p>branch-003</p>",
 			"ntp at branch-003, internal", "time_off", "set that server", "is off by 7m0", "Do not hard reset it",
-			"dns at branch-003, internal", "wildcard_misdirects", "wildcard_zone", "Good: 56 of 60 targets"}},
+			"dns at branch-003, internal", "wildcard_misdirects", "wildcard_zone", "Good: 58 of 62 targets"}},
 		{[]string{"--fault=ad_ca_empty"}, []string{"Blocked at 1 of 1 sites: new phones would not get through, enrolled ones would",
 			"directory at headquarters, internal", "root_empty", "certutil -f -dspublish"}},
 	} {

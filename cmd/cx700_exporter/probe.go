@@ -66,7 +66,7 @@ func (c *probeCmd) Run(env *environment) error {
 	switch worst {
 	case collectors.Blocks, collectors.BlocksNew:
 		return exitCode(exitBad)
-	case collectors.Blinds:
+	case collectors.Blinds, collectors.NotWatched:
 		return exitCode(exitUnknown)
 	default:
 		return nil

@@ -3,14 +3,18 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cx700/cx700_exporter/internal/bed"
+	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 // exchangeSites writes a site file with sites that have an account for Autodiscover, and one that has none.
@@ -88,7 +92,7 @@ func TestRealExchange(t *testing.T) {
 		{"Basic only", bed.Exchange{Access: bed.BasicOnly}, both("degraded: exchange_no_ntlm")},
 		{"anonymous", bed.Exchange{Access: bed.Anonymous}, both("noted: exchange_anonymous")},
 		{"wrong name", bed.Exchange{WrongName: true}, map[string]string{
-			"internal nobody": "degraded: exchange_certificate", "internal account": "unknown: exchange_certificate, exchange_untrusted"}},
+			"internal account": "unknown: exchange_untrusted"}},
 		{"hardened", bed.Exchange{TLS12: true}, both("degraded: exchange_hardened")},
 		{"no web services", bed.Exchange{Settings: bed.NoWebServices}, account("degraded: ews_missing")},
 		{"web services elsewhere", bed.Exchange{Settings: bed.ForeignWebServices}, account("degraded: ews_foreign")},
@@ -105,6 +109,7 @@ func TestRealExchange(t *testing.T) {
 		})
 	}
 	t.Run("names", func(t *testing.T) { testExchangeNames(t, r, file) })
+	t.Run("certificates", func(t *testing.T) { testExchangeCertificates(t, r) })
 	t.Run("killed outside", func(t *testing.T) {
 		must(t, r.Kill(bed.MailOutside))
 		want := map[string]string{"external nobody": "degraded: exchange_unreachable", "external account": "degraded: exchange_unreachable"}
@@ -151,8 +156,58 @@ func testExchangeNames(t *testing.T, r *rig, file string) {
 	must(t, r.RestoreZones(t.Context()))
 	edit("\nautodiscover\t", "\nmail IN A 192.168.7.82\nautodiscover\t")
 	must(t, r.SetExchange(t.Context(), bed.Mail, bed.Exchange{PlainRedirect: "mail.fabrikam.com"}))
-	check("a redirect to a name that the certificate lacks", "degraded: exchange_certificate, exchange_not_found")
+	check("a redirect to a name that the certificate lacks, which is told of each phone", "")
 	must(t, r.RestoreExchange(t.Context()))
 	must(t, r.RestoreZones(t.Context()))
 	check("healed", "")
+}
+
+// testExchangeCertificates lets Exchange show chains that phones do not trust, each healed by the next, and holds to it
+// what is told of enrolled phones. Without an account nothing is said of new ones.
+func testExchangeCertificates(t *testing.T, r *rig) {
+	dir := t.TempDir()
+	root, err := os.ReadFile(r.RootFile())
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "root.pem"), root, 0o600))
+	file := filepath.Join(dir, "cx700.yml")
+	must(t, os.WriteFile(file, []byte(`sites:
+  - name: guide
+    sip_domain: fabrikam.com
+    dhcp: {domain: contoso.com, dns_servers: [192.168.7.5]}
+    enrolled_roots: [root.pem]
+collectors: {exchange: {interval: 1s}, pool: {interval: 1s}}
+`), 0o600))
+	c := &company{t: t, key: rsaKey(t, 2048)}
+	other := c.issue("Other Root", nil, authority)
+	const host = "autodiscover.fabrikam.com"
+	e := r.serve(t, file)
+	all := func(reason string) []string {
+		var out []string
+		for _, fw := range phone.KnownFirmware() {
+			out = append(out, fw.Version+" internal enrolled exchange "+reason)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		name string
+		set  bed.Exchange
+		want []string
+	}{
+		{"of another CA", bed.Exchange{Chain: c.served(c.issue(host, other, names(host)))}, all("exchange_unknown_root")},
+		{"healed", bed.Exchange{}, nil},
+		{"for another host", bed.Exchange{WrongName: true}, all("exchange_name_mismatch")},
+		{"signed by itself", bed.Exchange{Chain: c.served(c.issue(host, nil, names(host)))}, all("exchange_self_signed")},
+		{"healed again", bed.Exchange{}, nil},
+	} {
+		must(t, r.SetExchange(t.Context(), bed.Mail, tt.set))
+		within(t, tt.name, 15*time.Second, func() error {
+			if got := refused(e.get(t, "/metrics")); !slices.Equal(got, tt.want) {
+				return fmt.Errorf("what enrolled phones refuse (-want +got):\n%s", cmp.Diff(tt.want, got))
+			}
+			return nil
+		})
+	}
+	if code := e.stop(t); code != exitGood {
+		t.Errorf("SIGTERM: exit code %d", code)
+	}
 }

@@ -62,7 +62,7 @@ func changed(change func(*bed.Lease)) bed.Lease {
 }
 
 func leaseFaults() []leaseFault {
-	const good = goodOutcome
+	const good, unnamed = goodOutcome, "noted: dhcp_server_unexpected"
 	fine := bed.HealthyLease()
 	all := changed(func(l *bed.Lease) {
 		l.WINSServers, l.NTPServers, l.SIPServers = "192.168.7.10", "192.168.7.20", "00:06:70:6f:6f:6c:30:31:07:63:6f:6e:74:6f:73:6f:03:63:6f:6d:00"
@@ -79,8 +79,8 @@ func leaseFaults() []leaseFault {
 			"all": "noted: dhcp_ntp_differs, dhcp_sip_differs, dhcp_vendor_missing, dhcp_wins_differs", "nowhere": "unknown: dhcp_not_asked",
 			"both": "degraded: dhcp_server_unreachable"}},
 		{"dnsmasq, healthy", dnsmasq(fine), nil, nil, map[string]string{"guide": good, "broadcast": good, "offer": good}},
-		{"two servers", fine, &fine, nil, map[string]string{"guide": good, "both": good, "broadcast": good, "offer": good}},
-		{"two programs", fine, new(dnsmasq(fine)), nil, map[string]string{"both": good, "broadcast": good, "offer": good}},
+		{"two servers", fine, &fine, nil, map[string]string{"guide": good, "both": good, "broadcast": good, "offer": unnamed}},
+		{"two programs", fine, new(dnsmasq(fine)), nil, map[string]string{"both": good, "broadcast": good, "offer": unnamed}},
 		{"two that differ", fine, &other, nil, map[string]string{"guide": good, "both": "degraded: dhcp_domain_differs, dhcp_servers_differ",
 			"broadcast": "degraded: dhcp_domain_differs, dhcp_servers_differ"}},
 		{"all options", all, nil, nil, map[string]string{"all": good, "guide": "noted: dhcp_not_in_site_file"}},
@@ -97,7 +97,7 @@ func leaseFaults() []leaseFault {
 		{"silent", fine, nil, func(b *bed.Bed) error { return b.Pause(bed.DHCP) }, map[string]string{"guide": "unknown: dhcp_server_silent, dhcp_unanswered",
 			"broadcast": "unknown: dhcp_unanswered", "offer": "blocked: dhcp_no_offer, dhcp_server_silent"}},
 		{"one of two silent", fine, &fine, func(b *bed.Bed) error { return b.Pause(bed.DHCP) }, map[string]string{"both": "degraded: dhcp_server_silent",
-			"offer": "degraded: dhcp_server_silent"}},
+			"offer": "degraded: dhcp_server_silent, dhcp_server_unexpected"}},
 		{"killed", fine, nil, func(b *bed.Bed) error { return b.Kill(bed.DHCP) }, map[string]string{"guide": "unknown: dhcp_server_unreachable, dhcp_unanswered"}},
 		{"no address left", changed(func(l *bed.Lease) { l.Exhausted = true }), nil, nil, map[string]string{"guide": good, "offer": "blocked: dhcp_no_offer"}},
 	}
@@ -158,9 +158,9 @@ func testLeasePrivileges(t *testing.T, r *rig, file string) {
 	for _, tt := range []struct{ capabilities, site, want string }{
 		{"+net_bind_service", "guide", goodOutcome},
 		{"+net_bind_service", "broadcast", goodOutcome},
-		{"+net_bind_service", "offer", "unknown: dhcp_not_permitted"},
+		{"+net_bind_service", "offer", "not watched: dhcp_not_permitted"},
 		{"+net_bind_service,+net_raw", "offer", goodOutcome},
-		{"-all", "guide", "unknown: dhcp_not_permitted"},
+		{"-all", "guide", "not watched: dhcp_not_permitted"},
 	} {
 		out, err := r.Command(t.Context(), bed.Monitor, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 			"--inh-caps="+tt.capabilities, "--ambient-caps="+tt.capabilities, r.binary, "probe", "dhcp", "--site="+tt.site, "--config.file="+file).CombinedOutput()

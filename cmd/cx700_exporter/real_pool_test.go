@@ -112,6 +112,9 @@ func (w registrarWay) shows(t *testing.T, scrape, address string) {
 			wantOK[offer], wantChosen[offer] = 1, text
 		}
 	}
+	if w.way == bed.Closed { // one offer says that nothing listens
+		delete(wantOK, "modern")
+	}
 	if diff := cmp.Diff(wantOK, ok); diff != "" {
 		t.Errorf("cx700_pool_handshake_ok (-want +got):\n%s", diff)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/cx700/cx700_exporter/internal/bed"
@@ -20,6 +21,15 @@ func TestRealSIP(t *testing.T) {
 	outcome := func(network string) string {
 		_, text := r.ran(t, "probe", "sip", "--site=guide", "--network="+network, "--config.file="+file)
 		return lastLine(text)
+	}
+	expect := func(t *testing.T, when, network, want string) {
+		t.Helper()
+		within(t, when, slack, func() error { // its workers take a moment to start
+			if got := outcome(network); got != want {
+				return fmt.Errorf("%s, want %s", got, want)
+			}
+			return nil
+		})
 	}
 	for _, c := range []struct {
 		name string
@@ -51,13 +61,9 @@ func TestRealSIP(t *testing.T) {
 			}
 			t.Run(c.name+" "+network, func(t *testing.T) {
 				must(t, r.SetSIP(t.Context(), host, c.set))
-				if got := outcome(network); got != c.want {
-					t.Errorf("%s, want %s", got, c.want)
-				}
+				expect(t, "broken", network, c.want)
 				must(t, r.SetSIP(t.Context(), host, bed.SIP{}))
-				if got := outcome(network); got != goodOutcome {
-					t.Errorf("healed, but %s", got)
-				}
+				expect(t, "healed", network, goodOutcome)
 			})
 		}
 	}

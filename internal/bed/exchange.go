@@ -34,6 +34,8 @@ type Exchange struct {
 	PlainRedirect string
 	// WrongName gives the server a certificate for another host.
 	WrongName bool
+	// Chain is served instead: certificates in PEM, with the key of the first.
+	Chain string
 	// TLS12 lets it speak TLS 1.2 and newer only.
 	TLS12 bool
 }
@@ -112,6 +114,7 @@ func (s *exchangeServer) apply(ctx context.Context, e Exchange) error {
 		"answer.lua":  fmt.Sprintf(handlerScript, s.file("posted"), "text/xml", 0, e.Settings.body()),
 		"pages/ews":   "<html><body>You have created a service.</body></html>\r\n",
 		"pages/start": "<html><body>Under construction.</body></html>\r\n",
+		"chain.pem":   e.Chain,
 	})
 	if err != nil {
 		return err
@@ -122,6 +125,9 @@ func (s *exchangeServer) apply(ctx context.Context, e Exchange) error {
 	}
 	certificates := filepath.Join(string(s.bed.cached), certificatesDir)
 	tls := fmt.Sprintf(oldTLS, filepath.Join(certificates, keyFile(host)), filepath.Join(certificates, leafFile(host, false)))
+	if e.Chain != "" {
+		tls = fmt.Sprintf(oldTLS, s.file("chain.pem"), s.file("chain.pem"))
+	}
 	if e.TLS12 {
 		tls = strings.Replace(tls, "SSLProtocol TLSv1\nSSLCipherSuite AES128-SHA:AES256-SHA", "SSLProtocol TLSv1.2\nSSLCipherSuite HIGH", 1)
 	}

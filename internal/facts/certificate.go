@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -40,6 +41,12 @@ type Certificate struct {
 	CA bool
 	// DNSNames are its subject alternative names of that kind, the first hundred.
 	DNSNames []string
+}
+
+// Shown is what a server showed of itself over TLS, its own certificate first.
+type Shown struct {
+	Address netip.AddrPort
+	Served  []*x509.Certificate
 }
 
 // The limits of a certificate's texts: a hostile one may hold megabytes.

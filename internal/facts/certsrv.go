@@ -17,6 +17,8 @@ type CertsrvHost struct {
 	Names *Names
 	// Anonymous is what the page answers somebody who does not log on; nil when there was no address.
 	Anonymous *CertsrvAnswer
+	// Secure is what the same host shows phones over TLS, which they do not ask for there; nil when it shows nothing.
+	Secure *Shown
 	// Logon is what came of our own logon; nil when there was none to make.
 	Logon *CertsrvLogon
 }

@@ -101,6 +101,9 @@ type Controller struct {
 	Problem ControllerProblem
 	Detail  string
 	RootDSE RootDSE
+	// TLS is what it showed when our connection began, whatever we thought of it; nil without TLS, which phones do not
+	// use here either.
+	TLS *Shown
 	// Denied tells that the search gave no answer we may judge by: anonymous clients are refused or
 	// shown nothing. Why is in Detail.
 	Denied      bool

@@ -23,6 +23,34 @@ type Seen struct {
 	SIP       *SIP
 	Lease     *Lease
 	WINS      *WINS
+	Vantage   *Vantage
+	// Findings are what collectors have against what they saw, by the step that it concerns. A step for which nobody
+	// was asked is not in it.
+	Findings map[phone.Step][]Finding
+	// Stale tells when a step was last looked at, where that is too long ago.
+	Stale map[phone.Step]time.Time
+	// LostVantage is what is wrong with the place from which we look.
+	LostVantage []Finding
+}
+
+// Merge takes over what another probe saw.
+func (s *Seen) Merge(o *Seen) {
+	s.Names, s.Time, s.Directory, s.Certsrv = either(o.Names, s.Names), either(o.Time, s.Time), either(o.Directory, s.Directory), either(o.Certsrv, s.Certsrv)
+	s.Pool, s.Update, s.Firmware, s.Downloads = either(o.Pool, s.Pool), either(o.Update, s.Update), either(o.Firmware, s.Firmware), either(o.Downloads, s.Downloads)
+	s.Exchange, s.SIP, s.Lease, s.WINS = either(o.Exchange, s.Exchange), either(o.SIP, s.SIP), either(o.Lease, s.Lease), either(o.WINS, s.WINS)
+}
+
+func either[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// Finding is a reason and what was seen of it.
+type Finding struct {
+	Reason *phone.Reason
+	Seen   string
 }
 
 // Outcome is how a DNS question ended.
@@ -113,4 +141,11 @@ type TimeServer struct {
 	Leap uint8
 	// KissCode is set on a kiss-o'-death packet, for example RATE or DENY.
 	KissCode string
+}
+
+// GivesTime tells whether the server answered and is synchronised (RFC 5905 section 7.3; stratum 0 is a
+// kiss-o'-death, or none).
+func (s *TimeServer) GivesTime() bool {
+	const unsynchronised = 3 // leap indicator
+	return s.Err == "" && s.Leap != unsynchronised && s.Stratum > 0 && s.Stratum < 16
 }

@@ -3,6 +3,7 @@ package facts
 import (
 	"crypto/x509"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -24,6 +25,15 @@ type Pool struct {
 type Route struct {
 	Firmware  string
 	Endpoints []phone.Endpoint
+}
+
+// RouteOf finds a firmware's way among routes; nil where it is not there.
+func RouteOf(routes []Route, firmware string) []phone.Endpoint {
+	i := slices.IndexFunc(routes, func(r Route) bool { return r.Firmware == firmware })
+	if i < 0 {
+		return nil
+	}
+	return routes[i].Endpoints
 }
 
 // PoolServer is one address of a registrar.

@@ -50,6 +50,9 @@ const placeholder = "\x00"
 const (
 	wrongPassword   = "52e"
 	accountDisabled = "533"
+	accountExpired  = "701"
+	accountLocked   = "775"
+	passwordExpired = "532"
 )
 
 type directoryMode int
@@ -61,6 +64,11 @@ const (
 	directoryBabbles
 	directoryRefers
 	directoryEndless
+	directoryBusy
+	directoryWantsSigning
+	directoryDenies
+	directoryDeaf
+	directoryOtherName
 )
 
 // directoryState is what a domain controller holds and how it behaves.

@@ -21,19 +21,28 @@ const (
 	certsrvMovesToTLS
 )
 
+// certsrvState is how the CA's web server answers.
+type certsrvState struct {
+	mode    certsrvMode
+	trouble webTrouble
+}
+
 // answer serves certificate enrolment pages that ask for a logon, as IIS does.
-func (m certsrvMode) answer(w http.ResponseWriter, r *http.Request) {
+func (s certsrvState) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "Microsoft-IIS/6.0")
-	if m == certsrvMovesToTLS {
+	if s.trouble.answers(w, r) {
+		return
+	}
+	if s.mode == certsrvMovesToTLS {
 		http.Redirect(w, r, "https://ca01.contoso.com"+r.URL.RequestURI(), http.StatusFound)
 		return
 	}
-	if m == certsrvMissing || r.URL.Path != certsrvPath || r.URL.RawQuery != certsrvQuery {
+	if s.mode == certsrvMissing || r.URL.Path != certsrvPath || r.URL.RawQuery != certsrvQuery {
 		http.NotFound(w, r)
 		return
 	}
 	status, contentType, body := http.StatusOK, "text/html", "<html><title>Microsoft Certificate Services</title></html>\r\n"
-	switch m {
+	switch s.mode {
 	case certsrvOpen:
 		contentType, body = "application/x-pkcs7-certificates", caChain
 	case certsrvWantsLogon:

@@ -22,7 +22,10 @@ func fetch(t *testing.T, c *webServer, path string) (*http.Response, string) {
 // askCertsrv says in a few words what a client gets.
 func askCertsrv(t *testing.T, c *webServer) string {
 	t.Helper()
-	answer, _ := fetch(t, c, certsrvPath+"?"+certsrvQuery)
+	answer, _, err := request(t, c, http.MethodGet, "http", certsrvPath+"?"+certsrvQuery)
+	if err != nil {
+		return inBrief(err)
+	}
 	switch answer.StatusCode {
 	case http.StatusOK:
 		return "200 " + answer.Header.Get("Content-Type")

@@ -48,6 +48,18 @@ func (c *controller) close() error {
 	return errors.Join(errs...)
 }
 
+// secure is its TLS.
+func (s *directoryState) secure(identity *identities) (*tls.Config, error) {
+	switch s.mode {
+	case directoryDeaf:
+		return nil, errors.New("the lab's fault")
+	case directoryOtherName:
+		return &tls.Config{Certificates: []tls.Certificate{identity.pool[leafOfProxy]}}, nil
+	default:
+		return identity.controller, nil
+	}
+}
+
 // maxRequest is far more than a request takes.
 const maxRequest = 64 << 10
 
@@ -141,7 +153,7 @@ func (c *conversation) search(s *directoryState, id int64, op *ber.Packet) bool 
 		return false
 	case q.base == "" && q.scope == ldap.ScopeBaseObject:
 		return c.send(id, s.rootDSE.packet(q.attributes)) && c.send(id, outcome{}.packet(done))
-	case !c.bound:
+	case !c.bound, s.mode == directoryDenies:
 		return c.send(id, outcome{code: ldap.LDAPResultOperationsError, diagnostic: "000004DC: LdapErr: DSID-0C090A5C, comment: " +
 			"In order to perform this operation a successful bind must be completed on the connection., data 0, v3839"}.packet(done))
 	case s.mode == directoryRefers:
@@ -181,6 +193,10 @@ func (s *directoryState) bind(op *ber.Packet) (result outcome, loggedOn bool) {
 		return refused(wrongPassword)
 	case s.refusal != "":
 		return refused(s.refusal)
+	case s.mode == directoryBusy:
+		return outcome{code: ldap.LDAPResultBusy}, false
+	case s.mode == directoryWantsSigning:
+		return outcome{code: ldap.LDAPResultStrongAuthRequired, diagnostic: "00002028: LdapErr: DSID-0C0901FC"}, false
 	default:
 		return outcome{}, true
 	}

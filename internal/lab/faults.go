@@ -41,7 +41,7 @@ func Faults() []Fault {
 
 func faultTable() []fault {
 	return slices.Concat(dhcpFaults(), nameFaults(), clockFaults(), winsFaults(), directoryFaults(), certsrvFaults(), poolFaults(), sipFaults(),
-		exchangeFaults(), updateFaults(), firmwareFaults())
+		exchangeFaults(), updateFaults(), firmwareFaults(), trustFaults(), vantageFaults())
 }
 
 // with adds the reasons that other collectors find.
@@ -79,6 +79,11 @@ func nameFaults() []fault {
 		dnsInside("ucupdates_dropped", "A ucupdates-r2 is gone", drops(updateName), "update_name_missing"),
 		misdirected(dnsInside("wildcard", "the DHCP domain has a wildcard record", wildcard(dhcpDomain), "wildcard_zone", "wildcard_misdirects")),
 		misdirected(dnsInside("wildcard_sip", "the SIP domain has a wildcard record", wildcard(sipDomain), "wildcard_zone", "wildcard_misdirects")),
+		with(dnsInside("registrar_wildcard", "only a wildcard record leads to a registrar", func(s *state) {
+			drops(sipInternalSRV, sipName)(s)
+			wildcard(sipDomain)(s)
+		}, "registrar_by_wildcard", "srv_missing", "wildcard_zone", "wildcard_misdirects"),
+			map[string][]string{"pool": {"pool_unavailable", "pool_unreachable"}, "sip": {"sip_no_connection"}}),
 		blind(dnsInside("dns_servfail", "both resolvers answer SERVFAIL", resolversDo(servfail), "registrar_unresolved", "resolver_servfail")),
 		blind(dnsInside("dns_refused", "both resolvers refuse", resolversDo(refuses), "registrar_unknown", "resolver_refused")),
 		blind(dnsInside("dns_silent", "both resolvers are silent", resolversDo(silent), "registrar_unresolved", "resolver_timeout")),
@@ -99,6 +104,16 @@ func clockFaults() []fault {
 		return fault{Fault{Name: name, Network: "internal", Collector: "ntp", Reasons: reasons, Text: text}, apply}
 	}
 	return []fault{
+		with(ntp("ntp_no_source", "neither the SRV record nor time.windows.com is there", drops(ntpSRV, windowsTimeName), "time_source_missing"),
+			map[string][]string{"dns": {"time_srv_missing"}}),
+		ntp("ntp_down", "nothing listens where the SRV record leads", moved(ntpName), "time_unreachable"),
+		ntp("ntp_one_off", "a second address of the time server is seven minutes ahead", func(s *state) {
+			s.clocks[secondClock].offset = farOff
+			for _, i := range []int{inside1, inside2} {
+				first := s.resolvers[i].records[ntpName][0].(*dns.A).A
+				s.resolvers[i].records[ntpName] = append(s.resolvers[i].records[ntpName], a(ntpName, netip.AddrFrom4([4]byte(first.To4())).Next()))
+			}
+		}, "time_server_off"),
 		ntp("ntp_off", "the time server is seven minutes ahead", clockIs(insideClock, clockState{offset: farOff}), "time_off"),
 		ntp("ntp_unsynchronised", "the time server has lost its source", clockIs(insideClock, clockState{mode: unsynchronised}),
 			"time_unavailable", "time_unsynchronised"),
@@ -131,6 +146,11 @@ func resolversDo(mode resolverMode) func(*state) {
 
 func secondResolver(mode resolverMode) func(*state) {
 	return func(s *state) { s.resolvers[inside2].mode = mode }
+}
+
+// failsFor lets both resolvers fail at a name.
+func failsFor(name string) func(*state) {
+	return func(s *state) { s.resolvers[inside1].broken, s.resolvers[inside2].broken = name, name }
 }
 
 func wildcard(zone string) func(*state) {
@@ -177,11 +197,13 @@ func PrintFaults(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range Faults() {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Name, f.Network, f.Text)
-		reasons := "nothing"
-		if len(f.Reasons) > 0 {
-			reasons = f.Collector + ": " + strings.Join(f.Reasons, ", ")
+		if f.Reasons == nil {
+			fmt.Fprintln(table, "\t\tnothing")
 		}
-		fmt.Fprintf(table, "\t\t%s\n", reasons)
+		const perLine = 3
+		for some := range slices.Chunk(f.Reasons, perLine) {
+			fmt.Fprintf(table, "\t\t%s: %s\n", f.Collector, strings.Join(some, ", "))
+		}
 	}
 	return table.Flush()
 }

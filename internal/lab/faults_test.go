@@ -15,7 +15,7 @@ import (
 // questions are those in which the faults show.
 func questions() [][2]string {
 	return [][2]string{
-		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName}, {"A", frontEndName},
+		{"A", sipName}, {"A", autodiscoverName}, {"A", reverseProxyName}, {"A", updateName}, {"A", poolName}, {"A", frontEndName}, {"A", ntpName}, {"A", windowsTimeName},
 		{"SRV", sipInternalSRV}, {"SRV", sipExternalSRV}, {"SRV", ntpSRV},
 		{"A", dhcpDomain}, {"A", controllerName}, {"SRV", controllerSRV}, {"A", caName},
 		{"A", "made-up.contoso.com."}, {"SRV", "made-up.contoso.com."}, {"A", "made-up.fabrikam.com."},
@@ -23,7 +23,7 @@ func questions() [][2]string {
 }
 
 // look asks everything of a site at the same time. The keys are the server, the type and the name.
-func look(t *testing.T, o *office) map[string]string {
+func look(t *testing.T, l *Lab, o *office) map[string]string {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -41,13 +41,21 @@ func look(t *testing.T, o *office) map[string]string {
 			note(server+" "+q[0]+" "+q[1], func() string { return ask(t, o.resolvers[i], "udp", q[1], q[0]) })
 		}
 	}
-	for i, server := range [clocks]string{insideClock: "clock inside", outsideClock: "clock outside"} {
+	for i, server := range [clocks]string{insideClock: "clock inside", secondClock: "clock second", outsideClock: "clock outside"} {
 		note(server, func() string { return askTime(t, o.clocks[i]) })
 	}
 	for i, server := range [dhcpServers]string{firstDHCP: "dhcp first", secondDHCP: "dhcp second"} {
 		note(server+" nobody", func() string { return askDHCP(t, o.dhcp[i], "") })
 		for _, class := range phone.VendorClasses() {
 			note(server+" "+class, func() string { return askDHCP(t, o.dhcp[i], class) })
+		}
+	}
+	if o.index == 0 { // all sites share them
+		for i, network := range [vantages]string{vantageInside: "inside", vantageOutside: "outside"} {
+			note("reference "+network+" resolver", func() string { return ask(t, l.references[i].resolver, "udp", referenceName, "A") })
+			for c, clock := range l.references[i].clocks {
+				note(fmt.Sprintf("reference %s clock %d", network, c), func() string { return askTime(t, clock) })
+			}
 		}
 	}
 	note("wins", func() string { return askWINS(t, o.wins) })
@@ -133,6 +141,13 @@ func effects() map[string]map[string]string {
 		"dhcp_no_lync":        {"dhcp ": "6 0a4600050a460006 15 636f6e746f736f2e636f6d 44 0a46000a 46 08 51 00007080 "},
 		"dhcp_servers_differ": only("dhcp second", handed(fmt.Sprintf("15 %x ", "contoso.com"), fmt.Sprintf("15 %x ", "fabrikam.com"))),
 
+		"vantage_lost":             {"reference inside": "silence"},
+		"vantage_clock_off":        {"reference inside clock": "stratum 3, off by 7m0s"},
+		"vantage_reference_silent": {"reference inside resolver": "silence"},
+		"vantage_reference_off":    {"reference inside clock 0": "stratum 3, off by 7m0s"},
+		"external_vantage_lost":    {"reference outside": "silence"},
+		"external_vantage_off":     {"reference outside clock": "stratum 3, off by 7m0s"},
+
 		"wins_silent":  {"wins": "silence"},
 		"wins_garbage": {"wins": "garbage"},
 		"wins_refused": {"wins": "REFUSED"},
@@ -179,6 +194,10 @@ func effects() map[string]map[string]string {
 		"exchange_anonymous":  {"mail inside": "200 OK text/xml error 600 by autodiscover.fabrikam.com"},
 		"exchange_html":       {"mail inside": "200 OK text/html by autodiscover.fabrikam.com"},
 		"exchange_wrong_name": {"mail inside": "401 Unauthorized text/html Negotiate NTLM by pool99.contoso.com"},
+		"exchange_other_ca": {
+			"mail inside": "401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com of Another ContosoCA"},
+		"update_other_ca_outside": {
+			"update outside": "crypto/rsa: verification error", "image outside": "crypto/rsa: verification error"},
 		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com"},
 		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
 		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),
@@ -210,6 +229,95 @@ func effects() map[string]map[string]string {
 		"firmware_cut":              frontEndsSay("image ", "200, 21845 of 21845 bytes"),
 		"firmware_cut_wrong_length": frontEndsSay("image ", "200, 21845 of 65536 bytes"),
 		"firmware_slow":             frontEndsSay("image ", "200, slow"),
+	}
+}
+
+// moreEffects is the rest of effects.
+func moreEffects() map[string]map[string]string {
+	both := func(question, now string) map[string]string {
+		return map[string]string{"inside1 " + question: now, "inside2 " + question: now}
+	}
+	sip := func(now string) map[string]string { return map[string]string{"sip pool01": now} }
+	pool := func(now string) map[string]string {
+		return map[string]string{"pool pool01": now, "sip pool01": "no TLS"}
+	}
+	mail := func(now string) map[string]string { return map[string]string{"mail inside": now} }
+	certsrv := func(now string) map[string]string { return map[string]string{"certsrv": now} }
+	dc := func(now string) map[string]string { return map[string]string{"dc ": now} }
+	update := func(now string) map[string]string { return frontEndsSay("update ", now) }
+	image := func(now string) map[string]string { return frontEndsSay("image ", now) }
+	outside := func(now string) map[string]string {
+		return map[string]string{"update outside": now, "image outside": now}
+	}
+	noSRV := both("SRV "+sipInternalSRV, "NXDOMAIN")
+	crowd := ""
+	for host := range 20 {
+		crowd += fmt.Sprintf(" 192.0.2.%d", 100+host)
+	}
+	controllers := "0 0 389 dc01.contoso.com."
+	for _, name := range gone(12) {
+		controllers += " 0 0 389 " + name
+	}
+	const elsewhere, host = "302 Found text/plain; charset=utf-8/elsewhere", " by autodiscover.fabrikam.com"
+	offer := func(base string) string { return "200 text/xml: 1 file, base " + base + ", external none" }
+	return map[string]map[string]string{
+		"registrar_wildcard": merged(both("A made-up.fabrikam.com.", "192.0.2.99"), both("A "+reverseProxyName, "192.0.2.99"), both("A "+sipName, "192.0.2.99"),
+			both("SRV "+sipExternalSRV, "NODATA"), both("SRV "+sipInternalSRV, "NODATA")),
+		"ntp_no_source": merged(both("SRV "+ntpSRV, "NXDOMAIN"), both("A "+windowsTimeName, "NXDOMAIN")),
+		"ntp_down":      both("A "+ntpName, "192.0.2.13"),
+		"ntp_one_off":   merged(both("A "+ntpName, "10.70.0.20 10.70.0.21"), map[string]string{"clock second": "stratum 3, off by 7m0s"}),
+
+		"ad_account_expired": dc("data 701"), "ad_account_locked": dc("data 775"), "ad_password_expired": dc("data 532"),
+		"ad_bind_busy":     dc("LDAP Result Code 51 \"Busy\": "),
+		"ad_wants_signing": dc("LDAP Result Code 8 \"Strong Auth Required\": 00002028: LdapErr: DSID-0C0901FC"),
+		"ad_denied":        dc("data 0"),
+		"dc_deaf":          dc("LDAP Result Code 200 \"Network Error\": remote error: tls: internal error"),
+		"dc_wrong_name": dc("LDAP Result Code 200 \"Network Error\": tls: failed to verify certificate: x509: certificate is valid for " +
+			"ocsrp.fabrikam.com, not dc01.contoso.com"),
+		"dc_name_dropped":       both("A "+controllerName, "NXDOMAIN"),
+		"dc_elsewhere":          both("SRV "+controllerSRV, "0 0 389 dc01.fabrikam.com."),
+		"dc_stranger":           both("SRV "+controllerSRV, "0 0 389 dc01.contoso.com. 0 0 389 dc02.contoso.com."),
+		"dc_many":               both("SRV "+controllerSRV, controllers),
+		"ad_ca_one_empty":       {"dc certificates": "AIA ContosoCA, Certification Authorities ContosoCA, Certification Authorities empty, Public Key Services ContosoCA"},
+		"ad_enrolment_hostless": {"dc enrolment": "Enrollment Services hidden"},
+
+		"certsrv_silent": certsrv("silence"), "certsrv_garbage": certsrv("garbage"), "certsrv_403": certsrv("403"), "certsrv_418": certsrv("418"),
+		"certsrv_500": certsrv("500"), "certsrv_basic": certsrv("401 Basic realm=\"contoso\""), "ca_name_unanswered": both("A "+caName, "SERVFAIL"),
+
+		"pool_client_certificate": pool("remote error: tls: handshake failure"), "pool_garbage": pool("local error: tls: unexpected message"),
+		"pool_ssl30": pool("tls: server selected unsupported protocol version 300"), "pool_tls11": {"pool pool01": "remote error: tls: protocol version not supported"},
+		"pool_bad_certificate": pool("tls: failed to parse certificate from server: x509: malformed certificate"),
+		"pool_early":           {"pool pool01": "pool01.contoso.com from 2048"},
+		"pool_web_only":        merged(noSRV, both("A "+sipName, "10.70.0.82")),
+		"pool_crowd":           merged(noSRV, both("A "+sipName, crowd[1:])),
+
+		"sip_filter": sip("SIP/2.0 403 Forbidden, ms-diagnostics: 17001"), "sip_domain": sip("SIP/2.0 404 Not Found, ms-diagnostics: 1005"),
+		"sip_420": sip("SIP/2.0 420 Bad Extension"), "sip_489": sip("SIP/2.0 489 Bad Event"), "sip_500": sip("SIP/2.0 500 Internal Server Error"),
+		"sip_504": sip("SIP/2.0 504 Server time-out, ms-diagnostics: 1010"), "sip_anonymous": sip("SIP/2.0 200 OK"),
+		"sip_late": sip("+, slow by 1h0m0s"), "sip_other_name": sip("+, by another name, by another name"),
+		"sip_leads_away": sip("SIP/2.0 302 Moved Temporarily, Contact: <sip:sip.example.com:5061"),
+		"sip_leads_on":   sip("SIP/2.0 301 Moved Permanently, Contact: <sip:fe02.contoso.com:5061"), "sip_closes": sip(""),
+		"sip_crowd": merged(sip("SIP/2.0 403 Forbidden"), both("A "+sipName, "10.70.0.81"+crowd)),
+
+		"exchange_leads_away": merged(both("A "+autodiscoverName, "10.70.0.15"), certsrv("302 https://mail.example.com/autodiscover/autodiscover.xml")),
+		"exchange_silent":     mail("silence"), "exchange_garbage": mail("garbage"), "exchange_302": mail(elsewhere + host),
+		"exchange_403": mail("403 Forbidden text/plain; charset=utf-8" + host), "exchange_418": mail("418 I'm a teapot text/plain; charset=utf-8" + host),
+		"exchange_deaf": mail("remote error: tls: internal error"),
+
+		"update_silent": update("silence"), "update_garbage": update("garbage"), "update_418": update("418"), "update_401": update("401 NTLM"),
+		"update_https": update("302 https://pool01.contoso.com/"), "update_late": update("+, slow by 20m0s"), "update_odd": update(offer("none")),
+		"update_steep": merged(update("200 text/xml: "+offered("4.0.7577.1")), image("404")),
+		"update_crowd": both("A "+frontEndName, "10.70.0.83"+crowd), "proxy_basic": outside("401 Basic realm=\"contoso\""),
+		"proxy_deaf":       outside("remote error: tls: internal error"),
+		"proxy_wrong_name": outside("x509: certificate is valid for pool99.contoso.com, not ocsrp.fabrikam.com"),
+
+		"firmware_silent": image("silence"), "firmware_garbage": image("garbage"), "firmware_302": image("302"), "firmware_401": image("401 Basic realm=\"contoso\""),
+		"firmware_418": image("418"), "firmware_500": image("500"), "firmware_empty": image("200, 0 of 0 bytes"), "firmware_page": image("200 text/html"),
+		"firmware_stalls": image("200, stalls"), "firmware_elsewhere": update(strings.Replace("200 text/xml: "+offered(offeredVersion),
+			"http://pool01.contoso.com/DeviceUpdateFiles_Int/UCPhone/Polycom/CX700/A/ENU/"+offeredVersion+"/CPE", "http://updates.example.com/", 1)),
+		"firmware_members_differ": merged(map[string]string{"image fe02": "200, 21845 of 21845 bytes"}, both("A "+poolName, "10.70.0.81 10.70.0.83")),
+		"firmware_many": update("200 text/xml: 12 file, base http://pool01.contoso.com/DeviceUpdateFiles_Int/UCPhone/Polycom/CX700/A/ENU/1.0.522.110/CPE, " +
+			"external https://ocsrp.fabrikam.com/"),
 	}
 }
 
@@ -249,8 +357,8 @@ func manyCertificates() string {
 	return strings.Join(published, ", ")
 }
 
-func merged(all ...map[string]string) map[string]string {
-	out := map[string]string{}
+func merged[V any](all ...map[string]V) map[string]V {
+	out := map[string]V{}
 	for _, m := range all {
 		maps.Copy(out, m)
 	}
@@ -284,7 +392,7 @@ func differences(got, want map[string]string) string {
 }
 
 func TestFaults(t *testing.T) {
-	all := effects()
+	all := merged(effects(), moreEffects())
 	if len(all) != len(Faults()) {
 		t.Errorf("%d faults, %d tested", len(Faults()), len(all))
 	}
@@ -293,20 +401,20 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			l := started(t, 2)
 			here, there := l.offices[0], l.offices[1]
-			healthy, elsewhere := look(t, here), look(t, there)
+			healthy, elsewhere := look(t, l, here), look(t, l, there)
 			if err := l.Set("headquarters:" + f.Name); err != nil {
 				t.Fatal(err)
 			}
-			if d := differences(look(t, here), expected(healthy, all[f.Name])); d != "" {
+			if d := differences(look(t, l, here), expected(healthy, all[f.Name])); d != "" {
 				t.Errorf("set:\n%s", d)
 			}
-			if d := differences(look(t, there), elsewhere); d != "" {
+			if d := differences(look(t, l, there), elsewhere); d != "" {
 				t.Errorf("the other site:\n%s", d)
 			}
 			if err := l.Heal(f.Name); err != nil {
 				t.Fatal(err)
 			}
-			if d := differences(look(t, here), healthy); d != "" {
+			if d := differences(look(t, l, here), healthy); d != "" {
 				t.Errorf("healed:\n%s", d)
 			}
 		})
@@ -416,7 +524,7 @@ func TestFaultsChangeWhileAsked(t *testing.T) {
 	for _, o := range l.offices {
 		wg.Go(func() {
 			for range 5 {
-				look(t, o)
+				look(t, l, o)
 			}
 		})
 	}

@@ -17,15 +17,16 @@ import (
 	"sync/atomic"
 )
 
-// MaxSites is how many sites a lab may have; each takes seventeen sockets.
+// MaxSites is how many sites a lab may have; each takes eighteen sockets, and the lab eight more.
 const MaxSites = 1000
 
 // Lab is a running company.
 type Lab struct {
-	offices []*office
-	folder  string // for the files that the site file names
-	closing sync.Once
-	closed  error // what closing met
+	offices    []*office
+	references [vantages]references
+	folder     string // for the files that the site file names
+	closing    sync.Once
+	closed     error // what closing met
 }
 
 // office is one site with its own servers and its own truth.
@@ -67,7 +68,6 @@ func Start(n int) (*Lab, error) {
 	}
 	secure := &identities{
 		controller: &tls.Config{Certificates: []tls.Certificate{ofController}},
-		proxy:      &tls.Config{Certificates: []tls.Certificate{leaves[leafOfProxy]}},
 		pool:       &leaves,
 	}
 	folder, err := os.MkdirTemp("", "cx700-lab-")
@@ -89,13 +89,16 @@ func Start(n int) (*Lab, error) {
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
+	if err := l.startReferences(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	return l, nil
 }
 
 // identities are the certificates of a lab's servers, and their keys.
 type identities struct {
-	controller, proxy *tls.Config
-	pool              *[poolLeaves]tls.Certificate
+	controller *tls.Config
+	pool       *[poolLeaves]tls.Certificate
 }
 
 func (o *office) start(secure *identities) (err error) {
@@ -118,7 +121,8 @@ func (o *office) start(secure *identities) (err error) {
 	if o.wins, err = startUDP(func(packet []byte) []byte { return o.state.Load().wins.reply(packet) }); err != nil {
 		return err
 	}
-	if o.controller, err = startController(secure.controller, func() *directoryState { return &o.state.Load().directory }); err != nil {
+	ofController := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.state.Load().directory.secure(secure) }}
+	if o.controller, err = startController(ofController, func() *directoryState { return &o.state.Load().directory }); err != nil {
 		return err
 	}
 	o.certsrv, err = startWeb(nil, func(w http.ResponseWriter, r *http.Request) { o.state.Load().certsrv.answer(w, r) })
@@ -141,14 +145,15 @@ func (o *office) start(secure *identities) (err error) {
 	}
 	for i := range o.mail {
 		config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return o.state.Load().mail[i].secure(secure.pool), nil
+			return o.state.Load().mail[i].secure(secure.pool)
 		}}
 		o.mail[i], err = startWeb(config, func(w http.ResponseWriter, r *http.Request) { o.state.Load().mail[i].answer(w, r) })
 		if err != nil {
 			return err
 		}
 	}
-	o.proxy, err = startWeb(secure.proxy, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
+	proxy := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.state.Load().proxy.secure(secure.pool) }}
+	o.proxy, err = startWeb(proxy, func(w http.ResponseWriter, r *http.Request) { o.state.Load().proxy.answer(w, r) })
 	return err
 }
 
@@ -158,6 +163,9 @@ func (l *Lab) Close() error {
 		var errs []error
 		for _, o := range l.offices {
 			errs = append(errs, o.close())
+		}
+		for i := range l.references {
+			errs = append(errs, l.references[i].close())
 		}
 		l.closed = errors.Join(append(errs, os.RemoveAll(l.folder))...)
 	})

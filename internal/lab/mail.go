@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -21,22 +22,31 @@ const (
 // mailState is how Exchange's Client Access Server answers for Autodiscover.
 type mailState struct {
 	mode     mailMode
+	trouble  webTrouble
 	leaf     poolLeaf
 	hardened bool
+	// deaf ends every handshake.
+	deaf bool
 }
 
 // secure is its TLS, which is a registrar's.
-func (s mailState) secure(leaves *[poolLeaves]tls.Certificate) *tls.Config {
+func (s mailState) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
+	if s.deaf {
+		return nil, errors.New("the lab's fault")
+	}
 	as := poolState{leaf: s.leaf}
 	if s.hardened {
 		as.mode = poolHardened
 	}
-	return as.secure(leaves)
+	return as.secure(leaves), nil
 }
 
 // answer answers for Autodiscover, whose path IIS takes in any case.
 func (s mailState) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "Microsoft-IIS/7.0")
+	if s.trouble.answers(w, r) {
+		return
+	}
 	if s.mode == mailMissing || !strings.EqualFold(r.URL.Path, "/autodiscover/autodiscover.xml") {
 		http.NotFound(w, r)
 		return

@@ -19,6 +19,10 @@ var (
 	proxyCertificate []byte
 	//go:embed pki/mail.pem
 	mailCertificate []byte
+	//go:embed pki/foreignocsrp.pem
+	foreignProxyCertificate []byte
+	//go:embed pki/foreignmail.pem
+	foreignMailCertificate []byte
 	// They share a key with the registrars.
 	//go:embed pki/pool.key
 	poolKey []byte

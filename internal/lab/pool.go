@@ -1,9 +1,15 @@
 package lab
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
+	"strings"
+	"time"
 )
 
 type poolMode int
@@ -15,6 +21,10 @@ const (
 	poolHangs
 	poolPlainText
 	poolCloses
+	poolWantsCertificate
+	poolBabbles
+	poolOld
+	poolBetween
 )
 
 type poolLeaf int
@@ -28,6 +38,11 @@ const (
 	leafWrongName
 	leafOfProxy
 	leafOfMail
+	// leafEarly begins in 2048, leafUnreadable is no certificate at all.
+	leafEarly
+	leafUnreadable
+	leafOfForeignProxy
+	leafOfForeignMail
 	poolLeaves
 )
 
@@ -35,7 +50,7 @@ const (
 type poolState struct {
 	mode poolMode
 	leaf poolLeaf
-	sip  sipMode
+	sip  sipState
 }
 
 // loadLeaves reads the certificates of all but the domain controller, which share a key.
@@ -43,12 +58,25 @@ func loadLeaves() (out [poolLeaves]tls.Certificate, err error) {
 	for leaf, certificate := range map[poolLeaf][]byte{
 		leafOfPool: poolCertificate, leafOfFrontEnd: frontEndCertificate, leafOfEdge: edgeCertificate,
 		leafExpired: expiredCertificate, leafWrongName: wrongNameCertificate, leafOfProxy: proxyCertificate, leafOfMail: mailCertificate,
+		leafOfForeignProxy: foreignProxyCertificate, leafOfForeignMail: foreignMailCertificate,
 	} {
 		if out[leaf], err = tls.X509KeyPair(certificate, poolKey); err != nil {
 			return out, err
 		}
 	}
-	return out, nil
+	out[leafUnreadable] = tls.Certificate{Certificate: [][]byte{[]byte("no certificate")}, PrivateKey: out[leafOfPool].PrivateKey}
+	out[leafEarly], err = early(out[leafOfPool])
+	return out, err
+}
+
+// early is a certificate signed by itself that is not valid yet, since the CA's own key is thrown away.
+func early(of tls.Certificate) (tls.Certificate, error) {
+	key := of.PrivateKey.(*rsa.PrivateKey)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(2048), Subject: of.Leaf.Subject, DNSNames: of.Leaf.DNSNames, SignatureAlgorithm: x509.SHA1WithRSA,
+		NotBefore: time.Date(2048, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: of.Leaf.NotAfter,
+	}, of.Leaf, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // secure is the TLS of a registrar: when it is healthy, what a patched Windows 2003 or 2008 speaks, and TLS 1.2.
@@ -65,6 +93,10 @@ func (s poolState) secure(leaves *[poolLeaves]tls.Certificate) *tls.Config {
 		config.MinVersion = tls.VersionTLS12
 	case poolPhoneOnly:
 		config.MaxVersion = tls.VersionTLS10
+	case poolBetween:
+		config.MinVersion, config.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
+	case poolWantsCertificate:
+		config.ClientAuth = tls.RequireAnyClientCert
 	}
 	return config
 }
@@ -82,6 +114,14 @@ func (s poolState) serve(conn net.Conn, leaves *[poolLeaves]tls.Certificate) {
 	case poolPlainText:
 		_, _ = conn.Read(make([]byte, 1))
 		_, _ = io.WriteString(conn, "SIP/2.0 400 Bad Request\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+	case poolBabbles: // a message of no type that there is
+		_, _ = conn.Read(make([]byte, 1))
+		_, _ = io.WriteString(conn, "\x16\x03\x01\x00\x04\xff\x00\x00\x00")
+		_, _ = io.Copy(io.Discard, conn)
+	case poolOld: // a ServerHello of SSL 3.0 (RFC 6101 section 5.6.1.3) for RC4 with SHA
+		_, _ = conn.Read(make([]byte, 1))
+		_, _ = io.WriteString(conn, "\x16\x03\x00\x00\x2a\x02\x00\x00\x26\x03\x00"+strings.Repeat("r", 32)+"\x00\x00\x05\x00")
 		_, _ = io.Copy(io.Discard, conn)
 	case poolCloses:
 		_, _ = conn.Read(make([]byte, maxRequest))

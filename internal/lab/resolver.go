@@ -95,7 +95,7 @@ func (r *resolver) close() error {
 func (s *resolverState) answer(w dns.ResponseWriter, q *dns.Msg) {
 	_, overTCP := w.RemoteAddr().(*net.TCPAddr)
 	reply := new(dns.Msg).SetReply(q)
-	reply.RecursionAvailable = true
+	reply.RecursionAvailable, reply.Compress = true, true
 	switch s.mode {
 	case silent:
 		return
@@ -118,6 +118,9 @@ func (s *resolverState) answer(w dns.ResponseWriter, q *dns.Msg) {
 		s.fill(reply)
 	default:
 		s.fill(reply)
+	}
+	if len(q.Question) > 0 && strings.EqualFold(q.Question[0].Name, s.broken) {
+		reply.Answer, reply.Ns, reply.Rcode = nil, nil, dns.RcodeServerFailure
 	}
 	if reply.Truncated {
 		reply.Answer, reply.Ns = nil, nil

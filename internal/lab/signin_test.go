@@ -46,21 +46,34 @@ func askSIP(t *testing.T, s *tcpServer, fw phone.Firmware) string {
 			return said
 		case said == "":
 			said = line
+		case strings.HasPrefix(line, "Date: ") && late(line) != "":
+			said += late(line)
+		case strings.Contains(line, "targetname=") && !strings.Contains(line, "pool01.contoso.com"):
+			said += ", by another name"
 		case strings.HasPrefix(line, "ms-diagnostics"), strings.HasPrefix(line, "Contact"), strings.HasPrefix(line, "WWW-Authenticate: Basic"):
 			said += ", " + strings.Split(line, ";")[0]
 		}
 	}
 }
 
+// late says by how much the clock in a header is behind, if it is.
+func late(header string) string {
+	at, err := http.ParseTime(strings.TrimPrefix(header, "Date: "))
+	if err != nil || time.Since(at) < time.Minute {
+		return ""
+	}
+	return ", slow by " + time.Since(at).Round(time.Minute).String()
+}
+
 // askMail asks for Autodiscover and says its status, its kind, how it lets log on, and for whom its certificate is.
 func askMail(t *testing.T, w *webServer) string {
 	t.Helper()
-	client := &http.Client{Timeout: ldapPatience, Transport: &http.Transport{
+	client := &http.Client{Timeout: ldapPatience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
 	}}
 	response, err := client.Get("https://" + w.address.String() + "/Autodiscover/Autodiscover.xml")
 	if err != nil {
-		return err.Error()
+		return inBrief(err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
@@ -76,12 +89,16 @@ func askMail(t *testing.T, w *webServer) string {
 	} else if err := old.Close(); err != nil {
 		t.Error(err)
 	}
-	said += response.Status + " " + response.Header.Get("Content-Type")
+	said += response.Status + " " + response.Header.Get("Content-Type") + response.Header.Get("Location")
 	if schemes := response.Header.Values("WWW-Authenticate"); schemes != nil {
 		said += " " + strings.Join(schemes, " ")
 	}
 	if strings.Contains(string(content), "<ErrorCode>600<") {
 		said += " error 600"
 	}
-	return said + " by " + response.TLS.PeerCertificates[0].Subject.CommonName
+	leaf := response.TLS.PeerCertificates[0]
+	if said += " by " + leaf.Subject.CommonName; leaf.Issuer.CommonName != "ContosoCA" {
+		said += " of " + leaf.Issuer.CommonName
+	}
+	return said
 }

@@ -10,12 +10,19 @@ import (
 )
 
 // SiteFile returns the site file by which an exporter watches the lab. The addresses look like a
-// company's; connect_to leads each to its socket, and everything else to a closed port of loopback.
+// company's; connect_to leads each to its socket, and everything else to a closed port of loopback. The exporter's own
+// references are named by their sockets.
 func (l *Lab) SiteFile() []byte {
 	var b strings.Builder
 	b.WriteString("credentials:\n")
 	for _, o := range l.offices {
 		fmt.Fprintf(&b, "  %s: {username: %s, password_file: %q, allowed_hosts: [\"*.contoso.com\"]}\n", o.name, accountOf(o.index)+accountDomain, o.passwordFile)
+	}
+	b.WriteString("vantage:\n")
+	for i, network := range [vantages]string{vantageInside: "internal", vantageOutside: "external"} {
+		r := l.references[i]
+		fmt.Fprintf(&b, "  %s: {names: [%s], resolvers: [\"%s\"], time_servers: [\"%s\", \"%s\"]}\n", network,
+			strings.TrimSuffix(referenceName, "."), r.resolver.address, r.clocks[0].address, r.clocks[1].address)
 	}
 	b.WriteString("sites:\n")
 	for _, o := range l.offices {
@@ -61,6 +68,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:67:%s"
           - "%s:137:%s"
           - "%s:123:%s"
+          - "%s:123:%s"
           - "%s:389:%s"
           - "%s:636:%s"
           - "%s:80:%s"
@@ -75,7 +83,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
 		insideAddress(o.index, 2), o.dhcp[firstDHCP].address, insideAddress(o.index, 3), o.dhcp[secondDHCP].address,
 		insideAddress(o.index, 10), o.wins.address,
-		insideAddress(o.index, 20), o.clocks[insideClock].address,
+		insideAddress(o.index, 20), o.clocks[insideClock].address, insideAddress(o.index, 21), o.clocks[secondClock].address,
 		insideAddress(o.index, 10), o.controller.address, insideAddress(o.index, 10), o.controller.secure,
 		insideAddress(o.index, 15), o.certsrv.address,
 		insideAddress(o.index, 81), o.frontEnds[firstFrontEnd].address,

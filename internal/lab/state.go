@@ -18,6 +18,7 @@ const (
 
 const (
 	insideClock = iota
+	secondClock
 	outsideClock
 	clocks
 )
@@ -71,12 +72,14 @@ type state struct {
 	dhcp      [dhcpServers]dhcpState
 	wins      winsState
 	directory directoryState
-	certsrv   certsrvMode
+	certsrv   certsrvState
 	updates   [frontEnds]updateState
 	proxy     updateState
 	mail      [mailServers]mailState
 	pool      [frontEnds]poolState
 	edge      poolState
+	// vantage breaks the lab's own references, which all sites share.
+	vantage [vantages]vantageState
 }
 
 type resolverMode int
@@ -96,6 +99,8 @@ type resolverState struct {
 	records map[string][]dns.RR // by name, in lower case with its trailing dot
 	// wildcard is a zone in which every name without a record has an A record; empty without one.
 	wildcard string
+	// broken is a name for which it answers SERVFAIL; empty without one.
+	broken string
 }
 
 type clockMode int
@@ -116,7 +121,7 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM}, edge: poolState{leaf: leafOfEdge}}
+	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM, leaf: leafOfProxy}, edge: poolState{leaf: leafOfEdge}}
 	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
 	s.mail = [mailServers]mailState{{leaf: leafOfMail}, {leaf: leafOfMail}}
 	for i := range s.dhcp {

@@ -2,6 +2,9 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -44,6 +47,7 @@ const (
 	wantsNTLM
 	forbids
 	unpublished
+	wantsBasic
 )
 
 type imageMode int
@@ -54,6 +58,9 @@ const (
 	imageShort
 	imageCutOff
 	imageSlow
+	imageEmpty
+	imagePage
+	imageStalls
 )
 
 // updateState is what a web server says for the update service. Outside, the paths have other names.
@@ -65,6 +72,23 @@ type updateState struct {
 	version          string // offeredVersion when empty
 	blankURLs        bool
 	image            imageMode
+	// trouble is the request handler's, imageTrouble that of the images.
+	trouble, imageTrouble webTrouble
+	// content is the answer where it is another than an offer; base is where the files are where it is elsewhere.
+	content, base string
+	// late is by how much the server's clock is behind.
+	late time.Duration
+	leaf poolLeaf
+	// deaf ends every handshake.
+	deaf bool
+}
+
+// secure is its TLS, if it has any.
+func (s updateState) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
+	if s.deaf {
+		return nil, errors.New("the lab's fault")
+	}
+	return &tls.Config{Certificates: []tls.Certificate{leaves[s.leaf]}}, nil
 }
 
 // answer answers for the request handler and for the files, whose paths IIS takes in any case.
@@ -84,6 +108,8 @@ func (s updateState) answer(w http.ResponseWriter, r *http.Request) {
 	case s.access == wantsNTLM:
 		w.Header().Set("WWW-Authenticate", "NTLM")
 		http.Error(w, "not authorised", http.StatusUnauthorized)
+	case s.access == wantsBasic:
+		basicOnly().answers(w, r)
 	case handler:
 		s.answerRequest(w, r)
 	default:
@@ -93,7 +119,10 @@ func (s updateState) answer(w http.ResponseWriter, r *http.Request) {
 
 // answerRequest answers for ucdevice.upx, or for the other half of the circle.
 func (s updateState) answerRequest(w http.ResponseWriter, r *http.Request) {
-	contentType, body := "text/xml", s.offer()
+	if s.trouble.answers(w, r) {
+		return
+	}
+	contentType, body := "text/xml", cmp.Or(s.content, s.offer())
 	switch s.mode {
 	case fails:
 		http.Error(w, "internal server error", http.StatusInternalServerError)
@@ -123,6 +152,9 @@ func (s updateState) folder() string {
 // offer is the answer that offers a version. The guide does not print the element around the file's own.
 func (s updateState) offer() string {
 	base := "http://pool01.contoso.com/DeviceUpdateFiles_Int/" + s.folder()
+	if s.base != "" {
+		base = s.base
+	}
 	external := "https://ocsrp.fabrikam.com/DeviceUpdateFiles_Ext/" + s.folder()
 	if s.blankURLs {
 		base, external = "", ""
@@ -130,7 +162,7 @@ func (s updateState) offer() string {
 	return `<?xml version="1.0" ?><Response><NumOfFiles>1</NumOfFiles><File><FileName>CPE.nbt</FileName>` +
 		`<SignatureFileName>CPE.cat</SignatureFileName><DescriptFile>CPE_desc.xml</DescriptFile>` +
 		`<BaseURL>` + base + `</BaseURL><ExternalBaseURL>` + external + `</ExternalBaseURL></File>` +
-		`<CurrentTime>` + time.Now().UTC().Format("2006-01-02T15:04:05") + `</CurrentTime>` +
+		`<CurrentTime>` + time.Now().UTC().Add(-s.late).Format("2006-01-02T15:04:05") + `</CurrentTime>` +
 		`<ServerVersion>3.5.6907.0</ServerVersion><ServiceVersion>3.5.6907.0</ServiceVersion></Response>`
 }
 
@@ -180,6 +212,7 @@ func (s updateState) answerImage(w http.ResponseWriter, r *http.Request) {
 	image := imageBytes()
 	whole := r.Method == http.MethodGet && r.Header.Get("Range") == ""
 	switch {
+	case s.imageTrouble.answers(w, r):
 	case s.image == imageMissing:
 		http.NotFound(w, r)
 	case s.image == imageShort:
@@ -189,6 +222,16 @@ func (s updateState) answerImage(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(imageSize))
 		// The server closes the connection because the rest is missing.
 		_, _ = w.Write(image[:imageSize/3])
+	case s.image == imageEmpty:
+		serveFile(w, r, contentType, nil)
+	case s.image == imagePage:
+		serveFile(w, r, "text/html", []byte("<html><title>Under construction</title></html>\r\n"))
+	case s.image == imageStalls && whole:
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(imageSize))
+		_, _ = w.Write(image[:imageSize/3])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
 	case s.image == imageSlow && whole:
 		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("Content-Length", strconv.Itoa(imageSize))

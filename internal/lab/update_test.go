@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,6 +64,22 @@ func offered(version string) string {
 		"external https://ocsrp.fabrikam.com/DeviceUpdateFiles_Ext" + folder + version + "/CPE"
 }
 
+// inBrief tells silence and garbage from other failures.
+func inBrief(err error) string {
+	var timeout net.Error
+	var address *url.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "silence"
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		return "garbage"
+	case errors.As(err, &address):
+		return address.Err.Error()
+	default:
+		return err.Error()
+	}
+}
+
 // askUpdate says in a few words what the request handler answers.
 func askUpdate(t *testing.T, w *webServer, scheme, path string) string {
 	t.Helper()
@@ -69,7 +87,7 @@ func askUpdate(t *testing.T, w *webServer, scheme, path string) string {
 	contentType := answer.Header.Get("Content-Type")
 	switch {
 	case err != nil:
-		return err.Error()
+		return inBrief(err)
 	case answer.StatusCode != http.StatusOK:
 		return strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("WWW-Authenticate"), answer.Header.Get("Location")))
 	case contentType != "text/xml":
@@ -85,7 +103,11 @@ func askUpdate(t *testing.T, w *webServer, scheme, path string) string {
 		}
 		return value
 	}
-	return "200 text/xml: " + element("NumOfFiles") + " file, base " + element("BaseURL") + ", external " + element("ExternalBaseURL")
+	clock := ""
+	if now, err := time.Parse("2006-01-02T15:04:05", element("CurrentTime")); err == nil && time.Since(now) > time.Minute {
+		clock = ", slow by " + time.Since(now).Round(time.Minute).String()
+	}
+	return "200 text/xml: " + element("NumOfFiles") + " file, base " + element("BaseURL") + ", external " + element("ExternalBaseURL") + clock
 }
 
 // askImage says in a few words how the image is served.
@@ -94,13 +116,18 @@ func askImage(t *testing.T, w *webServer, scheme, path string) string {
 	answer, body, err := request(t, w, http.MethodGet, scheme, path)
 	switch {
 	case answer.StatusCode == 0:
-		return err.Error()
+		return inBrief(err)
 	case answer.StatusCode != http.StatusOK:
 		return strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("WWW-Authenticate")))
+	case errors.Is(err, context.DeadlineExceeded) && len(body) == imageSize/3:
+		return "200, stalls"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "200, slow"
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err.Error()
+	}
+	if kind := answer.Header.Get("Content-Type"); kind == "text/html" {
+		return "200 " + kind
 	}
 	return fmt.Sprintf("200, %d of %d bytes", len(body), answer.ContentLength)
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,7 +25,8 @@ func startWeb(config *tls.Config, handler http.HandlerFunc) (*webServer, error) 
 	}
 	w := &webServer{
 		address: l.Addr().(*net.TCPAddr).AddrPort(),
-		server:  &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute},
+		server: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute,
+			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}, // handshakes fail by faults
 	}
 	if config != nil {
 		l = tls.NewListener(l, config)

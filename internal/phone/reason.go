@@ -7,6 +7,8 @@ type Effect int
 const (
 	// Notes: seen and shown; it stops nobody.
 	Notes Effect = iota
+	// NotWatched: we lack a privilege to ask; what is not asked is neither good nor bad.
+	NotWatched
 	// Degrades: a phone gets through, but not everything in its order is good.
 	Degrades
 	// Blinds: only our probe was stopped; what a phone would meet is unknown.
@@ -19,7 +21,7 @@ const (
 
 // String is the effect in one word, the same for all phones and for new ones.
 func (e Effect) String() string {
-	return [...]string{"noted", "degraded", "unknown", "blocked", "blocked"}[e]
+	return [...]string{"noted", "not watched", "degraded", "unknown", "blocked", "blocked"}[e]
 }
 
 // Fails tells whether the effect makes a probe unsuccessful.
@@ -40,4 +42,6 @@ type Reason struct {
 	// enrolled phone, so ResetHurts tells where one makes things worse.
 	AtPhone    string
 	ResetHurts bool
+	// Umbrella tells that it only sums up: the reasons beside it say what to mend.
+	Umbrella bool
 }

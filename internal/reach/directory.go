@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// maxControllers and maxControllerAddresses bound what one look at a directory asks.
-	maxControllers         = 64
+	// maxControllers and maxControllerAddresses bound what one look at a directory asks: no more controllers than have an
+	// address, since one walk resolves maxTargets hosts of all SRV records.
+	maxControllers         = 12
 	maxControllerAddresses = 4
 	// sessionKept is how long a connection is held that nobody uses.
 	sessionKept = 15 * time.Minute
@@ -183,6 +184,9 @@ func (d *Directories) readController(ctx context.Context, c *controller, key str
 	err := c.greetAsPhone(ctx, addresses)
 	if err == nil {
 		err = c.onlyOurs(d.useSession(ctx, c, h, addresses, &out))
+	}
+	if out.TLS = c.shown; h.session != nil {
+		out.TLS = h.session.shown
 	}
 	var p *Problem
 	var denied *deniedError

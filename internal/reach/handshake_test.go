@@ -281,9 +281,14 @@ func TestHandshakeUnreachable(t *testing.T) {
 	}
 }
 
-// TestHostileHandshakesEnd holds handshakes with hostile peers to their time limit: both connections are closed then,
-// which the peers tell. That no goroutine is left is for TestMain to see.
-func TestHostileHandshakesEnd(t *testing.T) {
+// hostilePeer is a server that does what none should, and what a handshake with it is called.
+type hostilePeer struct {
+	name  string
+	serve func(net.Conn)
+	want  facts.HandshakeProblem
+}
+
+func hostilePeers() []hostilePeer {
 	drip := func(conn net.Conn) {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -304,17 +309,19 @@ func TestHostileHandshakesEnd(t *testing.T) {
 		}
 	}
 	huge := append([]byte{recordHandshake, 3, 1, 0x40, 0, messageServerHello, 0xff, 0xff, 0xff}, make([]byte, 0x4000-4)...)
-	for _, tt := range []struct {
-		name  string
-		serve func(net.Conn)
-		want  facts.HandshakeProblem
-	}{
+	return []hostilePeer{
 		{"says nothing", func(conn net.Conn) { io.Copy(io.Discard, conn) }, facts.HandshakeSilent},
 		{"a byte a second", drip, facts.HandshakeSilent},
 		{"a gigabyte of one message", endless(huge), facts.HandshakeMalformed},
 		{"a gigabyte of warnings", endless([]byte{recordAlert, 3, 1, 0, 2, 1, 112}), facts.HandshakeMalformed},
 		{"a gigabyte of nothing", endless([]byte{recordHandshake, 3, 1, 0, 0}), facts.HandshakeMalformed},
-	} {
+	}
+}
+
+// TestHostileHandshakesEnd holds handshakes with hostile peers to their time limit: both connections are closed then,
+// which the peers tell. That no goroutine is left is for TestMain to see.
+func TestHostileHandshakesEnd(t *testing.T) {
+	for _, tt := range hostilePeers() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			ended := make(chan struct{}, 2)

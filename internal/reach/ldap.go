@@ -45,6 +45,8 @@ type session struct {
 	noted   *notedConn
 	address netip.AddrPort
 	rootDSE facts.RootDSE
+	// shown is what the controller showed when TLS began; nil without TLS.
+	shown *facts.Shown
 }
 
 // notedConn remembers what ended reading, since go-ldap keeps only a text of it, and reads no more than it
@@ -75,6 +77,8 @@ type controller struct {
 	port   uint16
 	access site.Directory
 	guard  *Guard
+	// shown is the last thing that the controller showed over TLS, also where we did not like it.
+	shown *facts.Shown
 }
 
 // open connects to the first address that lets us, reads the rootDSE and logs on.
@@ -97,6 +101,7 @@ func (c *controller) open(ctx context.Context, addresses []netip.Addr) (*session
 		s.close()
 		return nil, err
 	}
+	s.shown = c.shown
 	return s, nil
 }
 
@@ -114,8 +119,10 @@ func (c *controller) connect(ctx context.Context, a netip.Addr, roots []*x509.Ce
 	noted.granted.Store(maxAnswer) // for TLS and the logon
 	s := &session{noted: noted, address: address}
 	if c.access.Bind == site.BindLDAPS {
-		secured := tls.Client(noted, verifiedTLS(c.host, roots))
-		if err := secured.HandshakeContext(ctx); err != nil {
+		secured := tls.Client(noted, c.verified(address, roots))
+		err := secured.HandshakeContext(ctx)
+		c.noteUnverified(address, err)
+		if err != nil {
 			raw.Close()
 			return nil, tlsProblem(address, err)
 		}
@@ -166,7 +173,7 @@ func (c *controller) begin(ctx context.Context, s *session, roots []*x509.Certif
 		return err
 	}
 	if c.access.Bind == site.BindStartTLS {
-		if err := s.startTLS(verifiedTLS(c.host, roots)); err != nil {
+		if err := s.startTLS(c.verified(s.address, roots)); err != nil {
 			return err
 		}
 		if err := s.readRootDSE(ctx); err != nil { // what was said before TLS could be anybody's word

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,14 +94,19 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 	stream := parser.NewSIPStream()
 	defer stream.Close()
 	buffer := make([]byte, 4<<10)
-	for seen, read := 0, 0; seen < maxSIPMessages; {
-		message, _, err := stream.ParseNext()
+	for seen, read, parsed := 0, 0, 0; seen < maxSIPMessages; {
+		before := parsed
+		var message sip.Message
+		message, parsed, err = stream.ParseNext()
 		switch {
 		case err == nil:
 			seen++
 			if r, ok := message.(*sip.Response); ok && !r.IsProvisional() {
 				return r, nil
 			}
+			parsed = 0
+			continue
+		case message != nil && parsed > before && ofOneHeader(err): // which is passed over
 			continue
 		case !errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, fmt.Errorf("%w: %w", errNoSIP, err)
@@ -118,6 +124,13 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %d messages, and none is a final response", errNoSIP, maxSIPMessages)
+}
+
+// ofOneHeader tells whether an error of the parser, past the first line, is of one header only. Not so those of the end
+// of the headers and of the body.
+func ofOneHeader(err error) bool {
+	return !slices.ContainsFunc([]error{io.ErrUnexpectedEOF, sip.ErrParseLineNoCRLF, sip.ErrParseReadBodyIncomplete, sip.ErrMessageTooLarge},
+		func(other error) bool { return errors.Is(err, other) })
 }
 
 func describeResponse(r *sip.Response, out *facts.SIPAnswer) {

@@ -109,6 +109,20 @@ func TestRegisterRedirect(t *testing.T) {
 	}
 }
 
+// TestRegisterPassesOverHeaders that cannot be read: an answer is what its first line and the rest say.
+func TestRegisterPassesOverHeaders(t *testing.T) {
+	for _, bad := range []string{
+		"Via: none\r\n", "From: <<\r\nTo: >\r\n", "CSeq: x\r\n", "Contact: <sip:a b:x>\r\n", "no header at all\r\n", ": \r\n", "Max-Forwards: -\r\n",
+		"Expires: soon\r\nRecord-Route: x\r\n", "Content-Type\r\n", "Via: none\r\n folded\r\n", strings.Repeat("Via: none\r\n", 500),
+	} {
+		text := strings.Replace(challenged, "Date:", bad+"Date:", 1)
+		got := registerAt(t, registrar(t, sipAnswering(text, nil)), 4*time.Second)
+		if got.Status != 401 || got.Date.IsZero() || len(got.Challenges) != 2 || len(got.Diagnostics) != 1 {
+			t.Errorf("%.40q: %+v", bad, got)
+		}
+	}
+}
+
 func TestRegisterWithoutAnAnswer(t *testing.T) {
 	ignored := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignored) })
@@ -135,6 +149,12 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 			_, err = io.WriteString(conn, "X: "+strings.Repeat("y", 1000)+"\r\n")
 		}
 	}
+	unreadable := func(conn net.Conn) {
+		_, err := io.WriteString(conn, "SIP/2.0 200 OK\r\n")
+		for err == nil {
+			_, err = io.WriteString(conn, strings.Repeat("Via: none\r\n", 100))
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		serve func(net.Conn)
@@ -148,6 +168,9 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 		{"garbage", sipAnswering(strings.Repeat("\x00\xff\r\n", 50), nil), facts.SIPMalformed},
 		{"never an answer", flood, facts.SIPMalformed},
 		{"a header bomb", endless, facts.SIPMalformed},
+		{"a status that is none", sipAnswering("SIP/2.0 many No\r\n"+challenged, nil), facts.SIPMalformed},
+		{"no length", sipAnswering(strings.Replace(challenged, "Content-Length: 0", "Content-Length: none", 1), nil), facts.SIPMalformed},
+		{"unreadable headers only", unreadable, facts.SIPMalformed},
 		{"a body that never ends", sipAnswering("SIP/2.0 401 No\r\nCSeq: 1 REGISTER\r\nContent-Length: 999999999\r\n\r\nx", nil), facts.SIPMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -164,6 +187,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 
 func FuzzReadResponse(f *testing.F) {
 	f.Add([]byte(challenged))
+	f.Add([]byte(strings.Replace(challenged, "Via: ", "Via: none\r\nno header\r\nVia: ", 1)))
 	f.Add([]byte("SIP/2.0 301 Moved\r\nContact: <sip:a:1>\r\nContent-Length: 0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		answer, err := readResponse(strings.NewReader(string(content)))

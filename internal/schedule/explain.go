@@ -26,7 +26,7 @@ func (r *Report) Explain(w io.Writer) {
 			continue
 		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		wrap(w, indent, indent+"  ", strings.TrimSpace(line))
+		Wrap(w, indent, indent+"  ", strings.TrimSpace(line))
 	}
 	fmt.Fprintln(w)
 	for _, f := range r.Failures {
@@ -35,15 +35,20 @@ func (r *Report) Explain(w io.Writer) {
 	fmt.Fprintf(w, "%s, in %s\n", r.sum(), r.Ended.Sub(r.Started).Round(time.Millisecond))
 }
 
-// explainReason writes what a reason means, what was seen of it, what the phone shows and what mends it.
+// explainReason writes what a reason means and does, what was seen of it, what the phone shows and what mends it.
 func explainReason(w io.Writer, r *phone.Reason, seen string) {
-	wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", r.Name, r.Effect, r.Means))
-	wrap(w, "  seen      ", "            ", seen)
-	wrap(w, "  phone     ", "            ", r.Screen)
-	wrap(w, "  mend      ", "            ", r.Mend)
-	wrap(w, "  at phone  ", "            ", r.AtPhone)
+	Wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", r.Name, r.Effect, r.Means))
+	ExplainMend(w, r, seen)
+}
+
+// ExplainMend writes what was seen of a reason, what the phone shows and what mends it.
+func ExplainMend(w io.Writer, r *phone.Reason, seen string) {
+	Wrap(w, "  seen      ", "            ", seen)
+	Wrap(w, "  phone     ", "            ", r.Screen)
+	Wrap(w, "  mend      ", "            ", r.Mend)
+	Wrap(w, "  at phone  ", "            ", r.AtPhone)
 	if r.ResetHurts && r.Effect.Fails() {
-		wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
+		Wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
 	}
 }
 
@@ -54,7 +59,8 @@ func (r *Report) sum() string {
 	return fmt.Sprintf("%s: %s", r.Worst(), strings.ReplaceAll(r.outcome(), ",", ", "))
 }
 
-func wrap(w io.Writer, first, rest, text string) {
+// Wrap writes words in lines of at most 100 columns, save for single long words.
+func Wrap(w io.Writer, first, rest, text string) {
 	line := first
 	empty := true
 	for word := range strings.FieldsSeq(text) {

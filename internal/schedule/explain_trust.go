@@ -11,36 +11,8 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
-	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
-
-// JudgedAt finds what is judged of a pool at a site; nil when nothing is.
-func (p *Plan) JudgedAt(siteName string, pool *Planned) *Judged {
-	i := slices.IndexFunc(p.Judged, func(g *Judged) bool { return g.Pool == pool && slices.Contains(g.Sites, siteName) })
-	if i < 0 {
-		return nil
-	}
-	return p.Judged[i]
-}
-
-// Explain writes what each kind of phone makes of the pool, link by link, and returns the gravest effect. Reports
-// are those of look, which may have none.
-func (g *Judged) Explain(w io.Writer, shared *reach.Shared, look func(*Planned) *Report) phone.Effect {
-	seen, at, forest := &facts.Seen{}, time.Time{}, ""
-	for _, p := range g.needs() {
-		r := look(p)
-		if r == nil {
-			continue
-		}
-		seen.Pool, seen.Directory, seen.Certsrv = or(r.Seen.Pool, seen.Pool), or(r.Seen.Directory, seen.Directory), or(r.Seen.Certsrv, seen.Certsrv)
-		at = r.Ended
-	}
-	if seen.Directory != nil {
-		forest = seen.Directory.Forest()
-	}
-	return explainTrust(w, seen, g.profiles(shared, forest), at)
-}
 
 // verdict is what the steps say of one kind of phone.
 type verdict struct {
@@ -51,8 +23,35 @@ type verdict struct {
 // of names a phone.
 func (v *verdict) of() string { return v.Firmware.Version + " " + string(v.Kind) }
 
-func explainTrust(w io.Writer, seen *facts.Seen, profiles []phone.Profile, at time.Time) phone.Effect {
-	steps := signin.Steps(&signin.Cache{})
+// telling is what is told of certificates.
+type telling struct {
+	title string
+	steps func(*signin.Cache) []signin.Step
+	// beside tells that what is judged keeps nobody from signing in.
+	beside bool
+	// unused is what is written where there is no certificate that phones might meet; empty where they meet one. Then
+	// nothing fails, and what the reasons mean is left out.
+	unused string
+}
+
+func (t telling) effect(o signin.Outcome, kind phone.Kind) phone.Effect {
+	e := effectOf(o, kind)
+	switch {
+	case t.unused != "", t.beside && o.State == signin.Unknown && len(o.Findings) == 0: // the collector says why
+		return phone.Notes
+	case t.beside && e >= phone.BlocksNew:
+		return phone.Degrades
+	default:
+		return e
+	}
+}
+
+func (t telling) explain(w io.Writer, seen *facts.Seen, profiles []phone.Profile, at time.Time) phone.Effect {
+	steps := t.steps(&signin.Cache{})
+	width := len("trust ")
+	for _, s := range steps {
+		width = max(width, len(s.Name))
+	}
 	worst := phone.Notes
 	var all []*verdict
 	var texts []string
@@ -62,24 +61,31 @@ func explainTrust(w io.Writer, seen *facts.Seen, profiles []phone.Profile, at ti
 		all = append(all, v)
 		var text strings.Builder
 		for i, o := range v.outcomes {
-			wrap(&text, fmt.Sprintf("    %-6s ", steps[i].Name), "           ", outcomeText(o))
-			worst = max(worst, effectOf(o, p.Kind))
+			Wrap(&text, fmt.Sprintf("    %-*s ", width, steps[i].Name), strings.Repeat(" ", width+5), outcomeText(o))
+			worst = max(worst, t.effect(o, p.Kind))
 		}
 		if by[text.String()] == nil {
 			texts = append(texts, text.String())
 		}
 		by[text.String()] = append(by[text.String()], v)
 	}
-	fmt.Fprintln(w, "what phones make of it")
+	met := attemptsOf(all)
+	if len(met) == 0 && t.unused != "" {
+		Wrap(w, "", "  ", t.unused)
+		return worst
+	}
+	Wrap(w, "", "  ", t.title)
 	for _, text := range texts {
-		wrap(w, "  ", "  ", who(by[text], all))
+		Wrap(w, "  ", "  ", who(by[text], all))
 		fmt.Fprint(w, text)
 	}
-	for _, s := range attemptsOf(all) {
+	for _, s := range met {
 		fmt.Fprintln(w)
 		s.explain(w, all)
 	}
-	explainFindings(w, all)
+	if t.unused == "" {
+		explainFindings(w, all)
+	}
 	return worst
 }
 
@@ -156,7 +162,7 @@ func attemptsOf(all []*verdict) []*met {
 // explain writes each path that some phone takes as a tree, from its root down, and at each link who has what
 // against it.
 func (m *met) explain(w io.Writer, all []*verdict) {
-	wrap(w, "", "  ", "chain of "+m.where)
+	Wrap(w, "", "  ", "chain of "+m.where)
 	var paths []phone.Path
 	for _, t := range m.trust {
 		if !slices.ContainsFunc(paths, func(p phone.Path) bool { return samePath(p, t.Path) }) {
@@ -170,7 +176,7 @@ func (m *met) explain(w io.Writer, all []*verdict) {
 				by = append(by, m.by[i])
 			}
 		}
-		wrap(w, "  to ", "     ", who(by, all))
+		Wrap(w, "  to ", "     ", who(by, all))
 		m.explainPath(w, p, by, all)
 	}
 }
@@ -187,7 +193,7 @@ func (m *met) explainPath(w io.Writer, p phone.Path, by, all []*verdict) {
 		return
 	}
 	if c := facts.CertificateOf(p.Certificates[top]); !p.Anchored && !c.SelfSigned {
-		wrap(w, indent+"? ", indent+"  ", c.Issuer+", not known here")
+		Wrap(w, indent+"? ", indent+"  ", c.Issuer+", not known here")
 		branch = "└─ "
 	}
 	for i, c := range slices.Backward(p.Certificates) {
@@ -196,15 +202,15 @@ func (m *met) explainPath(w io.Writer, p phone.Path, by, all []*verdict) {
 		if i == top && p.Anchored {
 			role = " (a root of the phone)"
 		}
-		wrap(w, indent+branch, indent+"   ", of.Subject+role)
+		Wrap(w, indent+branch, indent+"   ", of.Subject+role)
 		if branch != "" {
 			indent += "   "
 		}
 		branch = "└─ "
-		wrap(w, indent+"  ", indent+"  ", fmt.Sprintf("%s %d, %s, %s to %s", of.KeyType, of.KeyBits, of.SignatureAlgorithm,
+		Wrap(w, indent+"  ", indent+"  ", fmt.Sprintf("%s %d, %s, %s to %s", of.KeyType, of.KeyBits, of.SignatureAlgorithm,
 			of.NotBefore.UTC().Format(time.DateOnly), of.NotAfter.UTC().Format(time.DateOnly)))
 		if i == 0 {
-			wrap(w, indent+"  alternative names: ", indent+"    ", cmp.Or(strings.Join(of.DNSNames, ", "), "none"))
+			Wrap(w, indent+"  alternative names: ", indent+"    ", cmp.Or(strings.Join(of.DNSNames, ", "), "none"))
 		}
 		m.explainLink(w, indent, c, by, all)
 	}
@@ -235,10 +241,10 @@ func (m *met) explainLink(w io.Writer, indent string, c *x509.Certificate, by, a
 		}
 	}
 	if good != nil {
-		wrap(w, indent+"  good: ", indent+"    ", who(good, all))
+		Wrap(w, indent+"  good: ", indent+"    ", who(good, all))
 	}
 	for _, r := range order {
-		wrap(w, indent+"  "+string(r)+": ", indent+"    ", who(against[r], all))
+		Wrap(w, indent+"  "+string(r)+": ", indent+"    ", who(against[r], all))
 	}
 }
 

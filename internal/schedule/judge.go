@@ -4,52 +4,34 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
-	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/signin"
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
-var (
-	descPoolTrusted = metric.NewGauge("cx700_pool_trusted",
-		"Whether a kind of phone trusts a registrar by its certificates (1) or not (0); absent while that is not known or not watched.",
-		`cx700_pool_trusted == 0`, "site", "network", "address", "firmware", "phone")
-	descBlocked = metric.NewGauge("cx700_signin_blocked_info",
-		"What stops a kind of phone first, by the TLS and the certificates of its registrars; only while it does.",
-		`cx700_signin_blocked_info`, "site", "network", "firmware", "phone", "step", "reason")
-	descValidUntil = metric.NewGauge("cx700_signin_valid_until_timestamp_seconds",
-		"When the first certificate ends of those by which a kind of phone gets to its registrar; absent while that is not known.",
-		`(cx700_signin_valid_until_timestamp_seconds - time()) / 86400 < 30`, "site", "network", "firmware", "phone")
-)
-
-// Judged is what is judged alike: sites whose phones find the same registrars and hold the same roots.
+// Judged is what is judged alike: sites whose phones depend on the same targets and hold the same roots.
 type Judged struct {
 	Sites   []string
 	Network site.NetworkName
 	Pool    *Planned
 	// Directory and Certsrv are what is looked at in Active Directory, from inside; nil where it is not.
 	Directory, Certsrv *Planned
+	// Exchange and Update are beside the walk; nil where they are not looked at.
+	Exchange, Update *Planned
+	// Probes are all on which the verdict is founded.
+	Probes []*Planned
 	// held are the roots that the site file names; nil where it names none.
 	held []phone.Root
 }
 
-// needs lists the probes on which the judgement is founded.
+// needs lists the probes on which it is founded what phones make of the pool's certificates.
 func (g *Judged) needs() []*Planned {
 	return slices.DeleteFunc([]*Planned{g.Pool, g.Directory, g.Certsrv}, func(p *Planned) bool { return p == nil })
-}
-
-// alike tells judgements apart.
-type alike struct {
-	pool, directory, certsrv *Planned
-	held                     string
 }
 
 // heldBySite reads the roots that enrolled phones hold by the site file.
@@ -100,111 +82,82 @@ func (g *Judged) profiles(shared *reach.Shared, forest string) []phone.Profile {
 	return out
 }
 
-// judgement is what a plan judges, while it runs.
-type judgement struct {
-	*Judged
-	pool, directory, certsrv *job
-
-	mu  sync.Mutex // so that the last reports are judged last
-	set atomic.Pointer[metric.Set]
-}
-
-// judgements makes those of a plan; jobs are the plan's.
-func judgements(p *Plan, jobs map[*Planned]*job) (all []*judgement, byJob map[*job][]*judgement) {
-	byJob = map[*job][]*judgement{}
-	for _, g := range p.Judged {
-		j := &judgement{Judged: g, pool: jobs[g.Pool], directory: jobs[g.Directory], certsrv: jobs[g.Certsrv]}
-		all = append(all, j)
-		for _, need := range g.needs() {
-			byJob[jobs[need]] = append(byJob[jobs[need]], j)
-		}
+// gather brings together what was seen, and what is held against it for each firmware. A step is stale where
+// something was last looked at too long ago; failed is when the newest failure was seen. It is not complete while a probe has not reported; those that run alone may
+// take hours and are not waited for.
+func (g *Judged) gather(last func(*Planned) (r *Report, looked time.Time), now time.Time) (byFirmware map[string]*facts.Seen, failed time.Time, complete bool) {
+	complete = true
+	base := facts.Seen{Stale: map[phone.Step]time.Time{}}
+	found := map[string]map[phone.Step][]facts.Finding{}
+	for _, f := range g.Pool.Target.Firmware {
+		found[f.Version] = map[phone.Step][]facts.Finding{}
 	}
-	return all, byJob
-}
-
-// judge makes the judgement anew from the last reports. It begins once every probe that it needs has reported.
-func (s *Scheduler) judge(g *judgement, now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	defer func() { // as in guarded: one bad chain must not end all probes
-		if p := recover(); p != nil {
-			s.log.Error("not judged", "collector", "pool", "target", g.Pool.Target.Name, "err", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
-			g.set.Store(nil)
-		}
-	}()
-	seen := &facts.Seen{}
-	for _, j := range []*job{g.pool, g.directory, g.certsrv} {
-		if j == nil {
+	for _, p := range g.Probes {
+		r, looked := last(p)
+		if r == nil {
+			complete = complete && p.Collector.Alone
 			continue
 		}
-		last := j.last.Load()
-		if last == nil {
-			return
+		base.Merge(r.Seen)
+		if !r.Success() && r.Seen.Vantage == nil && r.Ended.After(failed) {
+			failed = r.Ended
 		}
-		seen.Pool = or(last.Seen.Pool, seen.Pool)
-		seen.Directory = or(last.Seen.Directory, seen.Directory)
-		seen.Certsrv = or(last.Seen.Certsrv, seen.Certsrv)
-	}
-	set, err := metric.NewSet(s.samples(g, seen, now))
-	if err != nil {
-		s.log.Error("series left out", "collector", "pool", "target", g.Pool.Target.Name, "err", err)
-	}
-	g.set.Store(&set)
-}
-
-func or[T any](a, b *T) *T {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-func (s *Scheduler) samples(g *judgement, seen *facts.Seen, now time.Time) []metric.Sample {
-	var out []metric.Sample
-	for _, p := range g.profiles(s.shared, g.forest(seen.Directory)) {
-		of := signin.Outcomes(s.steps, seen, p, now)
-		for _, name := range g.Sites {
-			add := func(d *metric.Desc, value float64, labels ...string) {
-				out = append(out, metric.Sample{Desc: d, Value: value, Labels: append([]string{name, string(g.Network)}, labels...)})
+		stale := now.Sub(looked) > 2*p.Target.Interval+p.Target.Timeout
+		for _, step := range p.Collector.Steps {
+			if stale {
+				base.Stale[step] = looked
 			}
-			trusted, refused := of.Addresses()
-			for _, address := range trusted {
-				add(descPoolTrusted, 1, address, p.Firmware.Version, string(p.Kind))
+			for _, by := range found {
+				if by[step] == nil {
+					by[step] = []facts.Finding{} // asked for, and nothing found
+				}
 			}
-			for _, address := range refused {
-				add(descPoolTrusted, 0, address, p.Firmware.Version, string(p.Kind))
-			}
-			if step, reason := stopped(s.steps, of); reason != "" {
-				add(descBlocked, 1, p.Firmware.Version, string(p.Kind), step, reason)
-			}
-			if until := of.ValidUntil(); !until.IsZero() {
-				add(descValidUntil, float64(until.Unix()), p.Firmware.Version, string(p.Kind))
+		}
+		for version, by := range found {
+			for _, f := range r.findings(version) {
+				step := p.Collector.StepBy(f.Reason)
+				by[step] = append(by[step], f)
 			}
 		}
 	}
-	return out
+	byFirmware = map[string]*facts.Seen{}
+	for version, by := range found {
+		seen := base
+		seen.Findings, seen.LostVantage = by, by[""]
+		byFirmware[version] = &seen
+	}
+	return byFirmware, failed, complete
 }
 
-// stopped is the first step at which a phone is blocked, and why; empty where none is.
-func stopped(steps []signin.Step, of signin.Verdicts) (step, reason string) {
-	for i := range of {
-		if r := of[i].Reason(); of[i].State == signin.Blocked && r != nil {
-			return steps[i].Name, r.Name
-		}
+// Verdicts judges every kind of phone by the last reports. They are not complete while one is missing, and then right
+// in those steps only of which nothing is.
+func (g *Judged) Verdicts(cache *signin.Cache, shared *reach.Shared, last func(*Planned) *Report, now time.Time) (all []*signin.Verdict, complete bool) {
+	seen, _, complete := g.gather(func(p *Planned) (*Report, time.Time) { return last(p), now }, now)
+	forest := ""
+	if d := anyOf(seen).Directory; d != nil {
+		forest = d.Forest()
 	}
-	return "", ""
+	return verdictsOf(cache, seen, g.profiles(shared, forest), now), complete
 }
 
-// forest is where the directory lies; the one of before while no controller can be read.
-func (g *judgement) forest(d *facts.Directory) string {
-	if d == nil || g.directory == nil {
-		return ""
+// Traits lists what may be behind a verdict that became another.
+func (g *Judged) Traits(last func(*Planned) *Report) []signin.Trait {
+	seen, _, _ := g.gather(func(p *Planned) (*Report, time.Time) { return last(p), time.Now() }, time.Now())
+	return signin.Traits(anyOf(seen), g.Pool.Target.Domains)
+}
+
+func verdictsOf(cache *signin.Cache, seen map[string]*facts.Seen, profiles []phone.Profile, now time.Time) []*signin.Verdict {
+	var all []*signin.Verdict
+	for _, p := range profiles {
+		all = append(all, signin.Judge(cache, seen[p.Firmware.Version], p, now))
 	}
-	if now := d.Forest(); now != "" {
-		g.directory.forest.Store(&now)
+	return all
+}
+
+// anyOf is what was seen, without regard to the firmware.
+func anyOf(seen map[string]*facts.Seen) *facts.Seen {
+	for _, s := range seen {
+		return s
 	}
-	if known := g.directory.forest.Load(); known != nil {
-		return *known
-	}
-	return ""
+	return &facts.Seen{}
 }

@@ -38,6 +38,8 @@ type Planned struct {
 // Plan is everything that a site file asks for. It is not changed once it is made.
 type Plan struct {
 	Jobs []*Planned
+	// Sites in the order of the file.
+	Sites []*site.Site
 	// Judged is what is judged of them.
 	Judged []*Judged
 	// Set holds the series that follow from the site file alone.
@@ -51,11 +53,11 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 	if err := timeoutsFit(all, cfg); err != nil {
 		return nil, err
 	}
-	p := &Plan{}
+	p := &Plan{Sites: cfg.Sites}
 	byKey := map[string]*Planned{}
-	judged := map[alike]*Judged{}
+	judged := map[string]*Judged{}
 	for _, s := range cfg.Sites {
-		of := map[string]*Planned{} // of the site, by network and collector
+		var of []*Planned // of the site, in the order of the collectors
 		for _, n := range s.Networks {
 			if !slices.Contains(networks, n.Name) {
 				continue
@@ -66,7 +68,7 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 					if err := rateFits(&t); err != nil {
 						return nil, err
 					}
-					of[string(n.Name)+" "+c.Name] = p.add(byKey, c, t, s.Name)
+					of = append(of, p.add(byKey, c, t, s.Name))
 				}
 			}
 		}
@@ -75,7 +77,7 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 		}
 	}
 	tellApart(p.Jobs)
-	samples := phonesSamples(cfg)
+	samples := siteSamples(cfg)
 	for _, j := range p.Jobs {
 		for _, s := range j.Sites {
 			samples = append(samples, metric.Sample{Desc: descSiteTarget, Value: 1,
@@ -147,15 +149,29 @@ func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collect
 	return j
 }
 
-// judge takes note of what is to be judged at a site: its pools, by what Active Directory shows inside.
-func (p *Plan) judge(all map[alike]*Judged, s *site.Site, of map[string]*Planned) error {
-	for _, network := range []site.NetworkName{site.Internal, site.External} {
-		key := alike{
-			pool: of[string(network)+" pool"], directory: of["internal directory"], certsrv: of["internal certsrv"],
-			held: fmt.Sprint(s.EnrolledRoots),
+// judge takes note of what is to be judged at a site: all that a phone there needs, and what Active Directory shows
+// inside. Sites that depend on the same are judged together.
+func (p *Plan) judge(all map[string]*Judged, s *site.Site, of []*Planned) error {
+	find := func(n site.NetworkName, collector string) *Planned {
+		i := slices.IndexFunc(of, func(p *Planned) bool { return p.Target.Network == n && p.Target.Collector == collector })
+		if i < 0 {
+			return nil
 		}
-		if key.pool == nil {
+		return of[i]
+	}
+	for _, network := range []site.NetworkName{site.Internal, site.External} {
+		pool := find(network, "pool")
+		if pool == nil {
 			continue
+		}
+		key := fmt.Sprint(network, s.EnrolledRoots)
+		var probes []*Planned
+		for _, j := range of {
+			fromInside := j.Target.Collector == "directory" || j.Target.Collector == "certsrv"
+			if j.Target.Network == network || fromInside {
+				probes = append(probes, j)
+				key += fmt.Sprintf(" %p", j)
+			}
 		}
 		g := all[key]
 		if g == nil {
@@ -163,7 +179,10 @@ func (p *Plan) judge(all map[alike]*Judged, s *site.Site, of map[string]*Planned
 			if err != nil {
 				return fmt.Errorf("site %s: %w", s.Name, err)
 			}
-			g = &Judged{Network: network, Pool: key.pool, Directory: key.directory, Certsrv: key.certsrv, held: held}
+			g = &Judged{
+				Network: network, Pool: pool, Directory: find(site.Internal, "directory"), Certsrv: find(site.Internal, "certsrv"),
+				Exchange: find(network, "exchange"), Update: find(network, "update"), Probes: probes, held: held,
+			}
 			all[key] = g
 			p.Judged = append(p.Judged, g)
 		}
@@ -191,9 +210,10 @@ func tellApart(jobs []*Planned) {
 	}
 }
 
-func phonesSamples(cfg *site.Config) []metric.Sample {
+func siteSamples(cfg *site.Config) []metric.Sample {
 	var out []metric.Sample
 	for _, s := range cfg.Sites {
+		out = append(out, metric.Sample{Desc: descObjective, Value: s.Objective, Labels: []string{s.Name}})
 		if s.Phones > 0 {
 			out = append(out, metric.Sample{Desc: descSitePhones, Value: float64(s.Phones), Labels: []string{s.Name}})
 		}

@@ -166,7 +166,8 @@ func TestSiteSeries(t *testing.T) {
 	defer h.Shared().Close()
 	h.Swap(newPlan(t, cfg, site.Internal))
 	want := map[string]float64{
-		"cx700_site_phones{oslo}":                                 40,
+		"cx700_site_phones{oslo}":              40,
+		"cx700_signin_objective_ratio{bergen}": 0, "cx700_signin_objective_ratio{oslo}": 0,
 		"cx700_site_target_info{dns,internal,oslo,contoso.com}":   1,
 		"cx700_site_target_info{dns,internal,bergen,contoso.com}": 1,
 	}

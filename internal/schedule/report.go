@@ -16,7 +16,8 @@ import (
 
 var (
 	descSuccess = metric.NewGauge("cx700_probe_success",
-		"Whether the last probe of a target found that phones get through (1), or not, or could not tell (0).",
+		"Whether the last probe of a target found that phones get through (1), or not, or could not tell (0); "+
+			"absent where the exporter lacks a privilege to ask.",
 		`cx700_probe_success == 0`, "network", "collector", "target")
 	descProbes = metric.NewCounter("cx700_probes_total",
 		"Rounds of probes of a target; a change counts once two more probes have confirmed it.",
@@ -46,10 +47,9 @@ var (
 
 // Metrics lists the series that the scheduler itself gives.
 func Metrics() []*metric.Desc {
-	return []*metric.Desc{
+	return append(verdictMetrics(),
 		descSiteTarget, descSitePhones, descSuccess, descFailing, descProbes, descFailures, descLastRun, descInterval,
-		descDuration, descQueue, descPoolTrusted, descBlocked, descValidUntil,
-	}
+		descDuration, descQueue)
 }
 
 // Report is what one probe left. It is not changed once it is published.
@@ -66,11 +66,18 @@ type Report struct {
 
 	samples []metric.Sample
 	lines   []collectors.Line
+	// byFirmware is what each firmware has against what was seen, where that is not the same for all.
+	byFirmware map[string][]facts.Finding
 }
 
 // Success tells whether no reason stops a phone or blinds us.
 func (r *Report) Success() bool {
 	return !slices.ContainsFunc(r.Failures, func(f *collectors.Failure) bool { return f.Reason.Effect.Fails() })
+}
+
+// found tells whether a reason with an effect was found.
+func (r *Report) found(e collectors.Effect) bool {
+	return slices.ContainsFunc(r.Failures, func(f *collectors.Failure) bool { return f.Reason.Effect == e })
 }
 
 // Worst is the gravest effect found, Notes when there is nothing.
@@ -113,21 +120,57 @@ func probe(ctx context.Context, p *Planned, env *collectors.Env) *Report {
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
 	r.Since = r.Started
 	if err == nil {
-		err = guarded(ctx, p.Collector, env, r.Seen)
+		err = guarded(func() error { return p.Collector.Probe(ctx, env, r.Seen) })
 	}
 	r.Failures = collectors.Failures(err)
+	if err := guarded(r.judge); err != nil {
+		r.Failures = collectors.Failures(err)
+	}
 	r.Ended = time.Now()
 	r.samples, r.lines = env.Samples(), env.Lines()
 	return r
 }
 
-func guarded(ctx context.Context, c *collectors.Collector, env *collectors.Env, seen *facts.Seen) (err error) {
+// judge tells the firmwares apart, where they differ in what they have against what was seen.
+func (r *Report) judge() error {
+	c, internal := r.Planned.Collector, collectors.Internal().Name
+	fault := slices.ContainsFunc(r.Failures, func(f *collectors.Failure) bool { return f.Reason.Name == internal })
+	if c.Judge == nil || len(r.Failures) == 0 || fault {
+		return nil
+	}
+	r.byFirmware = map[string][]facts.Finding{}
+	for i := range r.Planned.Target.Firmware {
+		one := r.Planned.Target
+		one.Firmware = one.Firmware[i : i+1]
+		r.byFirmware[one.Firmware[0].Version] = findingsOf(c.Judge(&one, r.Seen))
+	}
+	return nil
+}
+
+// findings are what a firmware has against what was seen.
+func (r *Report) findings(firmware string) []facts.Finding {
+	if r.byFirmware != nil {
+		return r.byFirmware[firmware]
+	}
+	return findingsOf(r.Failures)
+}
+
+func findingsOf(failures []*collectors.Failure) []facts.Finding {
+	var out []facts.Finding
+	for _, f := range failures {
+		out = append(out, facts.Finding{Reason: f.Reason, Seen: f.Err.Error()})
+	}
+	return out
+}
+
+// guarded makes a panic an error: one probe must not end all.
+func guarded(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return c.Probe(ctx, env, seen)
+	return do()
 }
 
 // finish adds the scheduler's own series and closes the set.
@@ -137,11 +180,13 @@ func (r *Report) finish(rounds, failed uint64) error {
 		labels := append([]string{string(t.Network), t.Collector, t.Name}, more...)
 		r.samples = append(r.samples, metric.Sample{Desc: d, Value: value, Labels: labels})
 	}
-	success := 0.0
-	if r.Success() {
-		success = 1
+	switch {
+	case !r.Success():
+		add(descSuccess, 0)
+	case r.found(collectors.NotWatched): // neither
+	default:
+		add(descSuccess, 1)
 	}
-	add(descSuccess, success)
 	add(descProbes, float64(rounds))
 	add(descFailures, float64(failed))
 	add(descLastRun, float64(r.Ended.UnixMilli())/1000)

@@ -40,7 +40,8 @@ type Scheduler struct {
 
 	duration, queue *prometheus.HistogramVec
 
-	steps []signin.Step
+	cache  *signin.Cache
+	tracks tracks
 
 	ready atomic.Bool // once it was
 
@@ -66,6 +67,7 @@ type job struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	last    atomic.Pointer[Report]
+	counted atomic.Pointer[Report] // the last one whose outcome is confirmed
 	busy    sync.Mutex
 	forest  atomic.Pointer[string] // of a directory, once a controller was read
 
@@ -87,7 +89,7 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shar
 		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
 		duration: histogram(descDuration), queue: histogram(descQueue),
-		steps: signin.Steps(&signin.Cache{}),
+		cache: &signin.Cache{}, tracks: tracks{memory: shared.State},
 	}
 	registry.MustRegister(s.duration, s.queue)
 	s.plan.Store(&running{plan: &Plan{}})
@@ -197,6 +199,7 @@ func (s *Scheduler) Swap(plan *Plan) {
 	}
 	s.plan.Store(next)
 	s.mu.Unlock()
+	s.tracks.forget(plan)
 	s.rouse()
 	for _, j := range old {
 		j.wait()
@@ -253,6 +256,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	defer s.shared.Close()
 	defer wg.Wait()
 	defer s.cancelAll()
+	wg.Go(func() { s.ticks(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -281,6 +285,39 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.probe(j)
 			<-s.slots
 		})
+	}
+}
+
+// tickEvery is how often verdicts are counted.
+const tickEvery = 30 * time.Second
+
+func (s *Scheduler) ticks(ctx context.Context) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	defer s.remember()
+	written := time.Now()
+	for {
+		select {
+		case now := <-ticker.C:
+			s.tick(now)
+			if now.Sub(written) >= rememberEvery {
+				s.remember()
+				written = now
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hasten makes a job due now, unless it runs.
+func (s *Scheduler) hasten(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); j.index >= 0 && j.next.After(now) {
+		j.next = now
+		heap.Fix(&s.due, j.index)
+		s.rouse()
 	}
 }
 
@@ -329,6 +366,9 @@ func (s *Scheduler) probe(j *job) {
 		s.log.Error("series left out", "collector", t.Collector, "target", t.Name, "err", err)
 	}
 	j.last.Store(r)
+	if !confirming {
+		j.counted.Store(r)
+	}
 	for _, g := range s.plan.Load().byJob[j] {
 		s.judge(g, r.Ended)
 	}
@@ -372,7 +412,11 @@ func (s *Scheduler) logChange(r *Report) {
 		s.log.Info("target is good", "network", t.Network, "collector", t.Collector, "target", t.Name)
 	}
 	for _, f := range r.Failures {
-		s.log.Warn("target fails", "network", t.Network, "collector", t.Collector, "target", t.Name,
+		message := "target fails"
+		if f.Reason.Effect == collectors.NotWatched {
+			message = "target is not watched"
+		}
+		s.log.Warn(message, "network", t.Network, "collector", t.Collector, "target", t.Name,
 			"reason", f.Reason.Name, "effect", f.Reason.Effect.String(), "err", f.Err)
 	}
 }

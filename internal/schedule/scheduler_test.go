@@ -2,7 +2,9 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/cx700/cx700_exporter/collectors"
 )
@@ -452,6 +455,41 @@ func TestOnceLeavesTheScheduleAlone(t *testing.T) {
 			t.Errorf("who was told to be of the schedule (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestNotWatchedIsNeitherGoodNorBad, alone or beside something else, and is told once.
+func TestNotWatchedIsNeitherGoodNorBad(t *testing.T) {
+	unwatched := &collectors.Failure{Reason: &collectors.Reason{Name: "unwatched", Effect: collectors.NotWatched}, Err: errors.New("no privilege")}
+	slow := &collectors.Failure{Reason: reasonSlow, Err: errors.New("as seen")}
+	for _, tt := range []struct {
+		name  string
+		found error
+		want  map[string]float64
+	}{
+		{"alone", unwatched, nil},
+		{"degraded", errors.Join(unwatched, slow), nil},
+		{"broken", errors.Join(unwatched, broken()), map[string]float64{"cx700_probe_success{dns,internal,contoso.com}": 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := fake("dns", func(context.Context, *collectors.Env) error { return tt.found })
+				h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{c}, "contoso.com"))
+				pass(5 * time.Minute)
+				all := h.series()
+				got := maps.Clone(all)
+				maps.DeleteFunc(got, func(series string, _ float64) bool { return !strings.HasPrefix(series, "cx700_probe_success") })
+				if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if all["cx700_probe_failing{dns,internal,unwatched,contoso.com}"] != 1 {
+					t.Errorf("the reason is not shown: %v", all)
+				}
+				if n := h.logged("target is not watched"); n != 1 {
+					t.Errorf("told %d times:\n%s", n, h.log)
+				}
+			})
+		})
+	}
 }
 
 // TestBadSeriesIsLeftOutAndTold emits one series twice.

@@ -181,9 +181,14 @@ var (
 		"give the pool a certificate from the old root until the phones hold the new one; then name the new root in enrolled_roots")
 )
 
+var reasonTooOld = unclear("results_too_old",
+	"the last look at what the step needs is older than two of its intervals: the exporter does not get to it",
+	screenNothing+" is known of it", "see the exporter's log and cx700_probe_queue_seconds; give it more --concurrency, or restart it")
+
 // Reasons lists every reason of a step.
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
+		reasonTooOld,
 		reasonTLSHardened, reasonTLSNoCommon, reasonOtherPort, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
 		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}
@@ -193,5 +198,5 @@ func Reasons() []*phone.Reason {
 	for _, r := range slices.Sorted(maps.Keys(trustReasons)) {
 		out = append(out, trustReasons[r])
 	}
-	return out
+	return append(out, ownReasons()...)
 }

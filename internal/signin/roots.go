@@ -9,8 +9,11 @@ import (
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
-// unauthorized is the HTTP status of a page that wants a logon (RFC 9110 section 15.5.2).
-const unauthorized = 401
+// The HTTP status of a page that wants a logon, and of one that is given (RFC 9110 sections 15.5.2 and 15.3.1).
+const (
+	unauthorized = 401
+	answered     = 200
+)
 
 // published is what Active Directory shows.
 type published struct {

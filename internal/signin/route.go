@@ -33,20 +33,17 @@ type judgement func(*Attempt, *facts.PoolServer) (ok bool)
 // phone passes over is left out, and so is what is no registrar: something on another port than it should be.
 func follow(p *facts.Pool, who phone.Profile, judge judgement) []Attempt {
 	f := who.Firmware
-	i := slices.IndexFunc(p.Routes, func(r facts.Route) bool { return r.Firmware == f.Version })
-	if i < 0 {
-		return nil
-	}
 	var out []Attempt
-	for order := range p.Routes[i].Endpoints {
-		e := &p.Routes[i].Endpoints[order]
+	route := facts.RouteOf(p.Routes, f.Version)
+	for order := range route {
+		e := &route[order]
 		if !e.Usable(f.StrictSRV) {
 			continue
 		}
 		for _, address := range e.Addresses {
 			a := Attempt{Host: e.Host, Address: netip.AddrPortFrom(address, e.Port), State: OK, endpoint: e, order: order}
 			server := serverAt(p, a.Address)
-			switch proper, doubled := properPort(p.Routes[i], e, address, who.External); {
+			switch proper, doubled := properPort(route, e, address, who.External); {
 			case !doubled:
 			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)):
 				continue
@@ -66,18 +63,18 @@ func follow(p *facts.Pool, who phone.Profile, judge judgement) []Attempt {
 // properPort is where a registrar listens whose address the order has with two ports: that of an SRV record, else
 // 5061 of a pool inside and 443 of an Access Edge outside. Phones guess both behind each name (guide page 4), and on
 // the other one a pool has its web server. Doubled tells that the endpoint is such a guess.
-func properPort(r facts.Route, e *phone.Endpoint, address netip.Addr, external bool) (at netip.AddrPort, doubled bool) {
+func properPort(route []phone.Endpoint, e *phone.Endpoint, address netip.Addr, external bool) (at netip.AddrPort, doubled bool) {
 	usual := uint16(5061)
 	if external {
 		usual = 443
 	}
-	i := slices.IndexFunc(r.Endpoints, func(o phone.Endpoint) bool {
+	i := slices.IndexFunc(route, func(o phone.Endpoint) bool {
 		return o.Port != e.Port && (o.Port == usual || o.From.Type == phone.SRV) && slices.Contains(o.Addresses, address)
 	})
 	if e.From.Type != phone.A || e.Port == usual || i < 0 {
 		return netip.AddrPort{}, false
 	}
-	return netip.AddrPortFrom(address, r.Endpoints[i].Port), true
+	return netip.AddrPortFrom(address, route[i].Port), true
 }
 
 func listens(s *facts.PoolServer) bool {
@@ -103,7 +100,7 @@ func (a *Attempt) note(r *phone.Reason, detail string) {
 	if detail != "" {
 		text += ": " + detail
 	}
-	a.Findings = append(a.Findings, Finding{r, text})
+	a.Findings = append(a.Findings, Finding{Reason: r, Seen: text})
 }
 
 // fold says how a phone fares that goes through the attempts in their order: it gets through at the first that

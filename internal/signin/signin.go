@@ -28,13 +28,14 @@ const (
 	Unknown State = "unknown"
 	// NotWatched: nobody was asked, or may be, so that there is no verdict.
 	NotWatched State = "not_watched"
+	// NotNeeded: this kind of phone does without the step.
+	NotNeeded State = "not_needed"
+	// NotReached: the phone is stopped before it.
+	NotReached State = "not_reached"
 )
 
 // Finding is a reason and what was seen of it.
-type Finding struct {
-	Reason *phone.Reason
-	Seen   string
-}
+type Finding = facts.Finding
 
 // Outcome is how a step ends for one kind of phone.
 type Outcome struct {
@@ -49,32 +50,53 @@ type Outcome struct {
 	AnchorEnds time.Time
 	// Unanchored tells that it was judged without knowing the phone's roots.
 	Unanchored bool
+	// Refused is why the phone does not trust the service's certificates; nil where it does, or where that is not known.
+	Refused *phone.Reason
 	// Servers are the addresses that were judged one by one.
 	Servers []Attempt
 }
 
 // Reason is why the state is not OK; nil when it is.
 func (o *Outcome) Reason() *phone.Reason {
+	if f := o.Why(); f != nil {
+		return f.Reason
+	}
+	return nil
+}
+
+// Why is the finding that says most of why the state is not OK; nil when it is.
+func (o *Outcome) Why() *Finding {
 	if o.State == OK || len(o.Findings) == 0 {
 		return nil
 	}
-	return o.Findings[0].Reason
+	i := 0
+	if o.Findings[0].Reason.Umbrella {
+		i = max(0, slices.IndexFunc(o.Findings, func(f Finding) bool {
+			return !f.Reason.Umbrella && f.Reason.Effect >= phone.Degrades
+		}))
+	}
+	return &o.Findings[i]
 }
+
+// Through tells whether a phone gets through the step, as far as it was asked and needs it.
+func (o *Outcome) Through() bool { return o.State == OK || o.State == Degraded }
 
 // Step is one part of the phone's way.
 type Step struct {
-	Name string
-	// Needs are the steps that come before it.
-	Needs []string
+	Name phone.Step
+	// Asks is what it is about, said of a phone.
+	Asks string
+	// Needs are the steps without which it is not reached.
+	Needs []phone.Step
 	Judge func(*facts.Seen, phone.Profile, time.Time) Outcome
 }
 
-// Steps lists the steps that are judged here, in the phone's order. Chains that were judged before are looked
-// up in the cache.
+// Steps lists the steps in which the registrars' addresses are judged one by one. Chains that were judged before are
+// looked up in the cache.
 func Steps(cache *Cache) []Step {
 	return []Step{
-		{Name: "tls", Needs: []string{"registrar"}, Judge: judgeTLS},
-		{Name: "trust", Needs: []string{"tls"}, Judge: cache.judgeTrust},
+		{Name: phone.StepTLS, Judge: judgeTLS},
+		{Name: phone.StepTrust, Judge: cache.judgeTrust},
 	}
 }
 

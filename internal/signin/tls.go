@@ -50,13 +50,13 @@ func nowhere(pool *facts.Pool, p phone.Profile) Outcome {
 	for _, r := range pool.Routes {
 		for _, e := range r.Endpoints {
 			if r.Firmware == p.Firmware.Version && len(e.Addresses) > 0 { // passed over, then
-				out := Outcome{State: Blocked, Findings: []Finding{{trustReasons[phone.OutsideSIPDomain],
-					fmt.Sprintf("%s by %s, SIP domain %s", e.Host, e.Asked, p.Domains.SIP)}}}
+				out := Outcome{State: Blocked, Findings: []Finding{{Reason: trustReasons[phone.OutsideSIPDomain],
+					Seen: fmt.Sprintf("%s by %s, SIP domain %s", e.Host, e.Asked, p.Domains.SIP)}}}
 				return withUnanswered(out, pool, p)
 			}
 		}
 	}
-	out := Outcome{State: Unknown, Findings: []Finding{{reasonNoRegistrar, "sign-in to " + p.Domains.SIP}}}
+	out := Outcome{State: Unknown, Findings: []Finding{{Reason: reasonNoRegistrar, Seen: "sign-in to " + p.Domains.SIP}}}
 	return withUnanswered(out, pool, p)
 }
 
@@ -68,7 +68,7 @@ func withUnanswered(out Outcome, pool *facts.Pool, p phone.Profile) Outcome {
 	for _, c := range p.Domains.Candidates(p.Firmware.Registrar) {
 		if !settled(pool.Names, c) {
 			out.State = Unknown
-			out.Findings = append(out.Findings, Finding{reasonNameUnanswered, fmt.Sprintf("%s %s", c.Type, c.Name)})
+			out.Findings = append(out.Findings, Finding{Reason: reasonNameUnanswered, Seen: fmt.Sprintf("%s %s", c.Type, c.Name)})
 		}
 	}
 	out.settle()

@@ -16,8 +16,7 @@ func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outc
 	if seen.Pool == nil {
 		return Outcome{State: NotWatched}
 	}
-	ad := publishedIn(seen)
-	j := &truster{cache: c, profile: p, ad: ad, store: storeOf(p, ad), at: at}
+	j := c.truster(seen, p, at)
 	all := follow(seen.Pool, p, j.judge)
 	if len(all) == 0 {
 		return Outcome{State: Unknown}
@@ -27,17 +26,7 @@ func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outc
 	return out
 }
 
-// truster judges the servers that one kind of phone meets.
-type truster struct {
-	cache   *Cache
-	profile phone.Profile
-	ad      published
-	store   store
-	at      time.Time
-	// unanchored is set once a server is trusted without knowing the phone's roots.
-	unanchored bool
-}
-
+// judge judges one registrar.
 func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
 	if s == nil {
 		a.found(Unknown, reasonNotAsked, "")
@@ -46,50 +35,16 @@ func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
 	if s.Phone.Problem != "" {
 		return false // the phone does not come so far
 	}
-	t := j.cache.trust(j.profile.Firmware, s.Phone.Served, a.Host, &j.store, j.at)
-	a.Trust = t
-	for _, f := range t.Faults {
-		state := Unknown
-		if t.Refused() {
-			state = Blocked
-		}
-		a.found(state, trustReasons[f.Reason], describe(f))
-	}
-	for _, f := range t.Doubts {
-		a.note(trustReasons[f.Reason], describe(f))
-	}
-	if j.profile.Kind == phone.New {
-		j.judgeNew(a)
-	} else {
+	j.judgeServed(a, s.Phone.Served)
+	if j.profile.Kind != phone.New {
 		j.compare(a, s)
 	}
 	return true
 }
 
-// judgeNew takes back what cannot be said of a new phone whose roots are not known.
-func (j *truster) judgeNew(a *Attempt) {
-	switch {
-	case a.Trust.Anchor() != nil: // built in, or published
-	case j.profile.External:
-		a.Findings = nil
-		a.found(NotWatched, reasonEnrolInside, "")
-	case j.ad.known && !j.ad.unseen:
-	case j.ad.denied:
-		a.Findings = nil
-		a.found(NotWatched, reasonADNotWatched, "")
-	case a.Trust.Trusted() && j.ad.unseen:
-		a.found(Unknown, reasonCertsrvUnseen, "")
-	case a.Trust.Trusted():
-		a.found(Unknown, reasonADUnknown, "")
-	}
-}
-
 // compare holds what enrolled phones hold against what AD publishes now: they part in a roll-over, and each side
 // strands other phones.
 func (j *truster) compare(a *Attempt, s *facts.PoolServer) {
-	if a.Trust.Trusted() && a.Trust.Anchor() == nil {
-		j.unanchored = true
-	}
 	now := store{held: j.ad.roots, elsewhere: j.ad.elsewhere}
 	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
 		return

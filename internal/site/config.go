@@ -20,6 +20,8 @@ const (
 	maxConnectTo  = 256
 	maxFirmware   = 16
 	longestPeriod = 24 * time.Hour
+
+	defaultObjective = 0.995
 )
 
 var versionForm = regexp.MustCompile(`^\d{1,5}(\.\d{1,5}){1,3}$`)
@@ -32,12 +34,13 @@ func (r *reader) config(root *yaml.Node) *Config {
 	for _, f := range phone.KnownFirmware() {
 		profiles[f.Version] = f
 	}
-	var sites *yaml.Node
+	var sites, vantage *yaml.Node
 	r.fields(root, "",
 		field{"sites", func(n *yaml.Node, _ string) { sites = n }},
 		field{"firmware_profiles", func(n *yaml.Node, key string) { r.profiles(n, key, profiles) }},
 		field{"collectors", func(n *yaml.Node, key string) { r.collectors(n, key, cfg.Collectors) }},
 		field{"credentials", func(n *yaml.Node, key string) { r.credentials(n, key, cfg.Credentials) }},
+		field{"vantage", func(n *yaml.Node, _ string) { vantage = n }},
 	)
 	if sites == nil {
 		if r.faults == nil || root.Kind == yaml.MappingNode {
@@ -56,6 +59,9 @@ func (r *reader) config(root *yaml.Node) *Config {
 	})
 	if sites.Kind == yaml.SequenceNode && len(sites.Content) == 0 {
 		r.fault(sites, "sites", "an empty list", "write at least one site, as in examples/minimal.yml")
+	}
+	if vantage != nil {
+		r.vantages(vantage, "vantage", cfg)
 	}
 	return cfg
 }
@@ -112,6 +118,7 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 	r.fields(n, key,
 		read("dhcp", noMore),
 		read("dns", noMore),
+		read("vantage", noMore),
 		read("wins", noMore),
 		read("directory", noMore),
 		read("certsrv", noMore),
@@ -132,7 +139,7 @@ func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorS
 }
 
 func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmware) *Site {
-	s := &Site{Firmware: phone.KnownFirmware()}
+	s := &Site{Firmware: phone.KnownFirmware(), Objective: defaultObjective}
 	for i, f := range s.Firmware {
 		s.Firmware[i] = profiles[f.Version]
 	}
@@ -148,6 +155,7 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 		field{"dhcp", func(n *yaml.Node, key string) { s.Lease = r.handedOut(n, key, &s.Domains) }},
 		field{"logon", func(n *yaml.Node, key string) { r.logon(n, key, &s.Domains.Logon) }},
 		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
+		field{"objective", func(n *yaml.Node, key string) { r.ratio(n, key, &s.Objective) }},
 		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
 		field{"enrolled_roots", func(n *yaml.Node, key string) { s.EnrolledRoots = r.enrolledRoots(n, key) }},
 		field{"networks", func(n *yaml.Node, key string) { s.Networks = r.networks(n, key) }},

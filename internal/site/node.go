@@ -169,6 +169,20 @@ func (r *reader) count(n *yaml.Node, key string, into *int) {
 	*into = number
 }
 
+// ratio reads a part of the whole, between 0 and 1.
+func (r *reader) ratio(n *yaml.Node, key string, into *float64) {
+	v, ok := r.text(n, key, "a number such as 0.995")
+	if !ok {
+		return
+	}
+	number, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(number > 0 && number < 1) {
+		r.fault(n, key, quoted(v)+" is no number between 0 and 1", "write 0.995 for 99.5 %, or leave the key out")
+		return
+	}
+	*into = number
+}
+
 // duration reads a time from least to most.
 func (r *reader) duration(n *yaml.Node, key string, least, most time.Duration, into *time.Duration) {
 	v, ok := r.text(n, key, "a duration such as 30s")

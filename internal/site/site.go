@@ -21,6 +21,27 @@ type Config struct {
 	Credentials map[string]*Credential
 }
 
+// Vantage is by what it is told whether the exporter's own network and clock are good, where it stands for one
+// network. It is the same for all sites; the zero value is not to look.
+type Vantage struct {
+	// Names are asked for at Resolvers, any of which may answer.
+	Names     []string
+	Resolvers []netip.AddrPort
+	// TimeServers are compared with the machine's own clock; none, or at least two.
+	TimeServers []TimeServer
+	// MaxOffset is from which offset on the clock counts as wrong; zero for the default of ntp.
+	MaxOffset time.Duration
+}
+
+// Watched tells whether the file says to look.
+func (v Vantage) Watched() bool { return v.Names != nil || v.TimeServers != nil }
+
+// TimeServer is named, and then found at the vantage's resolvers, or has an address.
+type TimeServer struct {
+	Name    string
+	Address netip.AddrPort
+}
+
 // Credential is an account that collectors may log on with. Its secret stays in its file: it is read when
 // it is needed and kept nowhere else.
 type Credential struct {
@@ -140,6 +161,8 @@ type Site struct {
 	Firmware []phone.Firmware
 	// Phones is how many stand there, 0 when the file does not say.
 	Phones int
+	// Objective is the part of the time in which phones are to be able to sign in, such as 0.995.
+	Objective float64
 	// EnrolledRoots are those that enrolled phones hold.
 	EnrolledRoots EnrolledRoots
 	// Networks that are watched: internal, external or both, in this order.
@@ -185,6 +208,8 @@ type Network struct {
 	Exchange  Exchange
 	// SIPUser is the name, left of the SIP domain, as whom registrars are asked; empty for one that is nobody's.
 	SIPUser string
+	// Vantage is that of the exporter, the same in every site.
+	Vantage Vantage
 }
 
 // ConnectTo diverts connections for a host and port to others. An empty Host or Port matches all; an

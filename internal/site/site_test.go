@@ -119,7 +119,7 @@ func TestAccepted(t *testing.T) {
 				NTPServers:  []netip.AddrPort{address("192.168.7.20:123")},
 				SIPServers:  []string{"pool01.contoso.com"}, VendorClasses: []string{"MS-UC-Client", "CPE-OCPHONE"},
 			},
-			Firmware: []phone.Firmware{newest},
+			Firmware: []phone.Firmware{newest}, Objective: 0.9,
 			EnrolledRoots: EnrolledRoots{Files: []string{"testdata/accepted/roots/old.pem"},
 				Fingerprints: []string{"ebd41040e4bb3ec742c9e381d31ef2a41a48b6685c96e7cef3c1df6cd4331c99"}},
 			Networks: []Network{{
@@ -141,13 +141,19 @@ func TestAccepted(t *testing.T) {
 				SIPUser: "nobody.at.all",
 				Exchange: Exchange{Credential: reader, RootFiles: []string{"testdata/accepted/ca.pem"}, Mailbox: "probe+1@mail.fabrikam.com",
 					EWSURL: "https://mail.fabrikam.com/EWS/Exchange.asmx"},
+				Vantage: Vantage{Names: []string{"a.root-servers.net"}, Resolvers: []netip.AddrPort{address("127.0.0.1:1053")},
+					TimeServers: []TimeServer{{Address: address("[fd00:7::20]:123")}, {Address: address("192.168.7.20:1123")},
+						{Name: "ntp01.contoso.com"}},
+					MaxOffset: 24 * time.Hour},
 			}},
 		}, {
 			Name:     "outside-only",
 			Domains:  phone.Domains{SIP: "fabrikam.com", SMTP: "fabrikam.com", DHCP: "contoso.com", Logon: "contoso.com"},
-			Firmware: changed,
+			Firmware: changed, Objective: 0.995,
 			Networks: []Network{{Name: External, Resolvers: []netip.AddrPort{address("198.51.100.53:53")}, Update: Update{
-				Post: UpdatePost{Template: "/ask.xml", MAC: "0A-00-00-00-00-0f", Serial: "1", Build: phone.CX700()}}}},
+				Post: UpdatePost{Template: "/ask.xml", MAC: "0A-00-00-00-00-0f", Serial: "1", Build: phone.CX700()}},
+				Vantage: Vantage{Names: []string{"example.com"}, Resolvers: []netip.AddrPort{address("198.51.100.54:53")},
+					MaxOffset: 24 * time.Hour}}},
 		}},
 		Collectors: map[string]CollectorSettings{
 			"dhcp":              {Interval: 5 * time.Minute},
@@ -174,6 +180,28 @@ func TestResolvers(t *testing.T) {
 	} {
 		if got, err := parseServer(text, 53); err != nil || got.String() != want {
 			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+// TestVantageByResolversOfAllSites has none in its own block: each that a site names is asked, up to eight.
+func TestVantageByResolversOfAllSites(t *testing.T) {
+	file := "vantage: {internal: {names: [a.root-servers.net]}, external: {time_servers: [192.0.2.1, 192.0.2.2]}}\nsites:\n"
+	for i := range 6 {
+		file += fmt.Sprintf("  - name: s%d\n    sip_domain: fabrikam.com\n    dhcp: {domain: contoso.com, dns_servers: [10.0.0.1, 10.0.%d.2, 10.0.%[1]d.3]}\n", i, i)
+		file += "    networks: {external: {resolvers: [198.51.100.53]}}\n"
+	}
+	cfg, err := Parse("cx700.yml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "[10.0.0.1:53 10.0.0.2:53 10.0.0.3:53 10.0.1.2:53 10.0.1.3:53 10.0.2.2:53 10.0.2.3:53 10.0.3.2:53]"
+	for _, s := range cfg.Sites {
+		if got := fmt.Sprint(s.Networks[0].Vantage.Resolvers); got != want {
+			t.Errorf("%s: %s, want %s", s.Name, got, want)
+		}
+		if got := s.Networks[1].Vantage; got.Resolvers != nil || !got.Watched() {
+			t.Errorf("%s: %+v, want no resolver, since no name is asked", s.Name, got)
 		}
 	}
 }
@@ -217,14 +245,15 @@ zzzzzzzz: 1
 firmware_profiles: {1.0.0.1: {zzzzzzzz: 1}}
 collectors: {zzzzzzzz: 1, dns: {zzzzzzzz: 1}, ntp: {zzzzzzzz: 1}, firmware_download: {zzzzzzzz: 1}}
 credentials: {reader: {zzzzzzzz: 1}}
+vantage: {zzzzzzzz: 1, internal: {zzzzzzzz: 1}}
 sites:
   - zzzzzzzz: 1
     dhcp: {zzzzzzzz: 1}
     networks: {zzzzzzzz: 1, internal: {zzzzzzzz: 1, dhcp: {zzzzzzzz: 1}, directory: {zzzzzzzz: 1}, certsrv: {zzzzzzzz: 1}, update: {zzzzzzzz: 1, post: {zzzzzzzz: 1}}, exchange: {zzzzzzzz: 1}, sip: {zzzzzzzz: 1}}, external: {zzzzzzzz: 1}}
 `))
 	places := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(places) != 19 {
-		t.Fatalf("%d places with keys, want 19:\n%v", len(places), err)
+	if len(places) != 21 {
+		t.Fatalf("%d places with keys, want 21:\n%v", len(places), err)
 	}
 	for _, p := range places {
 		for key := range strings.SplitSeq(p[1], ", ") {

@@ -81,7 +81,7 @@ func (r *reader) servers(n *yaml.Node, key string, most int, port uint16) []neti
 		case err != nil:
 			r.fault(n, key, quoted(v)+" is no IP address",
 				fmt.Sprintf("write one such as 192.168.7.5, 192.168.7.5:5353 or [fd00::5]:%d; names would need a resolver themselves", port))
-		case address.Addr().IsUnspecified() || address.Addr().IsMulticast() || address.Addr() == broadcast || address.Port() == 0:
+		case !oneServer(address):
 			r.fault(n, key, quoted(v)+" is not the address of one server", "write the server's own address")
 		case slices.Contains(out, address):
 			r.fault(n, key, v+" is already in the list", "write each server once")
@@ -93,6 +93,11 @@ func (r *reader) servers(n *yaml.Node, key string, most int, port uint16) []neti
 		r.fault(n, key, "an empty list", "write at least one address")
 	}
 	return out
+}
+
+// oneServer tells the address of one server from those that mean many or none.
+func oneServer(a netip.AddrPort) bool {
+	return !a.Addr().IsUnspecified() && !a.Addr().IsMulticast() && a.Addr() != broadcast && a.Port() != 0
 }
 
 func parseServer(v string, port uint16) (netip.AddrPort, error) {

@@ -1,4 +1,5 @@
-// Package spell finds the word that somebody meant: for keys of the site file and names of faults.
+// Package spell finds the word that somebody meant: for keys of the site file, names of faults and reasons, and what
+// users read out from a screen.
 package spell
 
 import "math"

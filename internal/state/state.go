@@ -18,7 +18,7 @@ import (
 
 const (
 	version = 1
-	maxSize = 16 << 20
+	maxSize = 64 << 20
 )
 
 // Data is the content of the file.
@@ -30,6 +30,8 @@ type Data struct {
 	Roots map[string]*Roots `json:"roots,omitempty"`
 	// Images by network, URL and the way to it.
 	Images map[string]Image `json:"images,omitempty"`
+	// Places by site and network.
+	Places map[string]Place `json:"places,omitempty"`
 }
 
 // Stop says why an account is not used any more.
@@ -127,7 +129,7 @@ func (f *File) parse(content []byte) error {
 	var problem string
 	switch err := json.Unmarshal(content, &f.data); {
 	case len(content) > maxSize:
-		problem = "larger than 16 MiB"
+		problem = "larger than 64 MiB"
 	case err != nil:
 		problem = "not the exporter's JSON: " + err.Error()
 	case f.data.Version != version:

@@ -108,6 +108,9 @@ func (d *statusData) sumUp(sites map[string]collectors.Effect) {
 		means = "phones get through, but not everything is as it should be"
 	default:
 		d.State, d.Headline, d.Short = "good", "Good: nothing that stops a phone was found", "good"
+		if worst == collectors.NotWatched {
+			d.Headline += "; not everything is watched"
+		}
 		if d.Waiting > 0 {
 			d.State, d.Headline, d.Short = "unknown", "Starting: not every target has been probed yet", "starting"
 		}

@@ -187,6 +187,7 @@ func TestStatusTellsTheGravest(t *testing.T) {
 	}{
 		{"good", nil, []string{"Good: nothing that stops a phone was found", "Good: 4 of 4 targets"}},
 		{"noted", failure(collectors.Notes), []string{"Good: nothing that stops a phone was found", "it is broken", "as seen"}},
+		{"not watched", failure(collectors.NotWatched), []string{"Good: nothing that stops a phone was found; not everything is watched", "not watched</span>: dns"}},
 		{"degraded", failure(collectors.Degrades), []string{"Degraded at 1 of 1 sites", "mend it"}},
 		{"unknown", failure(collectors.Blinds), []string{"Unknown at 1 of 1 sites"}},
 		{"blocked", failure(collectors.Blocks), []string{"Blocked at 1 of 1 sites", "Cannot sign in", "Do not hard reset it", "probe?collector=dns"}},

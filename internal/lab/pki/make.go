@@ -18,6 +18,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
-	other, _, err := authority("Another ContosoCA")
+	other, otherKey, err := authority("Another ContosoCA")
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
-	files, err := registrars(root, rootKey)
+	files, err := registrars(root, rootKey, other, otherKey)
 	if err != nil {
 		return err
 	}
@@ -110,8 +111,9 @@ func server(name string, root *x509.Certificate, rootKey *rsa.PrivateKey) (*x509
 }
 
 // registrars makes the certificates of the pool's members, of the Access Edge, of the reverse proxy and of Exchange,
-// with one key. They are signed with SHA-1, since the oldest phones know nothing newer (CONTRACT.md, section 4).
-func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey) (map[string][]byte, error) {
+// with one key. They are signed with SHA-1, since the oldest phones know nothing newer (CONTRACT.md, section 4). Those
+// that are foreign come from another CA.
+func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey, other *x509.Certificate, otherKey *rsa.PrivateKey) (map[string][]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, err
@@ -121,23 +123,29 @@ func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey) (map[string][]b
 		return nil, err
 	}
 	files := map[string][]byte{"pool.key": publicKey(pkcs8)}
-	for i, name := range []string{"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem", "ocsrp.pem", "mail.pem"} {
+	for i, name := range []string{
+		"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem", "ocsrp.pem", "mail.pem", "foreignmail.pem", "foreignocsrp.pem",
+	} {
 		names := []string{"pool01.contoso.com", "sip.fabrikam.com"}
 		switch name {
 		case "edge.pem":
 			names = []string{"sip.fabrikam.com"}
 		case "wrongname.pem":
 			names = []string{"pool99.contoso.com"}
-		case "ocsrp.pem":
+		case "ocsrp.pem", "foreignocsrp.pem":
 			names = []string{"ocsrp.fabrikam.com"}
-		case "mail.pem":
+		case "mail.pem", "foreignmail.pem":
 			names = []string{"autodiscover.fabrikam.com"}
 		}
-		template := ofServer(root, int64(3+i), names...)
+		issuer, issuerKey := root, rootKey
+		if strings.HasPrefix(name, "foreign") {
+			issuer, issuerKey = other, otherKey
+		}
+		template := ofServer(issuer, int64(3+i), names...)
 		if name == "expired.pem" {
 			template.NotAfter = time.Date(2009, 12, 31, 0, 0, 0, 0, time.UTC)
 		}
-		certificate, _, err := sign(template, root, key, rootKey)
+		certificate, _, err := sign(template, issuer, key, issuerKey)
 		if err != nil {
 			return nil, err
 		}

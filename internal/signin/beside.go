@@ -1,0 +1,110 @@
+package signin
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// Services lists the steps in which the certificates of services besides the registrar are judged.
+func Services(cache *Cache) []Step {
+	return []Step{
+		{Name: phone.StepExchange, Judge: cache.judgeExchange},
+		{Name: phone.StepUpdate, Judge: cache.judgeUpdate},
+	}
+}
+
+// trusting adds what a phone makes of the certificates of a service to what its collectors have found. It blocks
+// nobody.
+func trusting(found, trust func(*facts.Seen, phone.Profile, time.Time) Outcome) func(*facts.Seen, phone.Profile, time.Time) Outcome {
+	return func(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
+		out, of := found(seen, p, at), trust(seen, p, at)
+		switch of.State {
+		case NotWatched:
+			return out
+		case Unknown:
+			// The collector says why there is nothing to trust, and the step root which roots are not known.
+			if !slices.ContainsFunc(of.Findings, func(f Finding) bool { return f.Reason != reasonADUnknown && f.Reason != reasonCertsrvUnseen }) {
+				return out
+			}
+		case Blocked:
+			of.State, of.Refused = Degraded, of.Findings[0].Reason
+		}
+		joined := both(out, of)
+		joined.Refused = of.Refused
+		return joined
+	}
+}
+
+// service is a server of phones that is no registrar, as far as its certificates are concerned.
+type service struct {
+	name string
+	// reissue is how to give it another certificate, atPhone what to do at the phone then.
+	reissue, atPhone string
+	// screen is what a phone shows that does not trust it.
+	screen func(phone.TrustReason) string
+}
+
+// reason makes the service's own reason from the one for which a phone does not trust a registrar. It blocks nobody.
+func (s service) reason(why phone.TrustReason) *phone.Reason {
+	out := *trustReasons[why]
+	out.Name = s.name + "_" + out.Name
+	out.Mend = strings.Replace(out.Mend, mendReissue, s.reissue, 1)
+	switch out.Effect {
+	case phone.Blocks:
+		out.Effect, out.Screen, out.AtPhone = phone.Degrades, s.screen(why), s.atPhone
+	case phone.Blinds:
+		out.Screen = "perhaps " + s.screen(why)
+	default:
+		out.Screen = "nothing, or " + s.screen(why)
+	}
+	return &out
+}
+
+// reasons gives the service's own in the place of each reason that concerns a chain.
+func (s service) reasons() map[*phone.Reason]*phone.Reason {
+	out := map[*phone.Reason]*phone.Reason{}
+	for why, r := range trustReasons {
+		if why != phone.OutsideSIPDomain { // a matter of SRV records, by which only registrars are found
+			out[r] = s.reason(why)
+		}
+	}
+	return out
+}
+
+// byReasons puts a service's own reasons into the findings.
+func (o *Outcome) byReasons(own map[*phone.Reason]*phone.Reason) {
+	for i := range o.Findings {
+		if r := own[o.Findings[i].Reason]; r != nil {
+			o.Findings[i].Reason = r
+		}
+	}
+}
+
+// both is how a phone fares that needs two servers: as with the worse one.
+func both(a, b Outcome) Outcome {
+	grave := func(s State) int { return slices.Index([]State{OK, Degraded, NotWatched, Unknown, Blocked}, s) }
+	if grave(b.State) > grave(a.State) {
+		a.State = b.State
+	}
+	if a.ValidUntil.IsZero() || !b.ValidUntil.IsZero() && b.ValidUntil.Before(a.ValidUntil) {
+		a.ValidUntil, a.Ends, a.AnchorEnds = b.ValidUntil, b.Ends, b.AnchorEnds
+	}
+	a.Servers = append(a.Servers, b.Servers...)
+	a.Findings = append(a.Findings, b.Findings...)
+	a.settle()
+	return a
+}
+
+// ownReasons lists the reasons of the steps beside the walk.
+func ownReasons() []*phone.Reason {
+	out := []*phone.Reason{reasonExchangeOtherRoot}
+	for _, own := range []map[*phone.Reason]*phone.Reason{exchangeReasons, updateReasons} {
+		out = append(out, slices.SortedFunc(maps.Values(own), func(a, b *phone.Reason) int { return strings.Compare(a.Name, b.Name) })...)
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package signin
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// truster judges the servers that one kind of phone meets.
+type truster struct {
+	cache   *Cache
+	profile phone.Profile
+	ad      published
+	store   store
+	at      time.Time
+	// unanchored is set once a server is trusted without knowing the phone's roots.
+	unanchored bool
+}
+
+func (c *Cache) truster(seen *facts.Seen, p phone.Profile, at time.Time) *truster {
+	ad := publishedIn(seen)
+	return &truster{cache: c, profile: p, ad: ad, store: storeOf(p, ad), at: at}
+}
+
+// judgeServed judges the chain that was served to a phone that came for the attempt's host.
+func (j *truster) judgeServed(a *Attempt, served []*x509.Certificate) {
+	t := j.cache.trust(j.profile.Firmware, served, a.Host, &j.store, j.at)
+	a.Trust = t
+	for _, f := range t.Faults {
+		state := Unknown
+		if t.Refused() {
+			state = Blocked
+		}
+		a.found(state, trustReasons[f.Reason], describe(f))
+	}
+	for _, f := range t.Doubts {
+		a.note(trustReasons[f.Reason], describe(f))
+	}
+	switch {
+	case j.profile.Kind == phone.New:
+		j.judgeNew(a)
+	case t.Trusted() && t.Anchor() == nil:
+		j.unanchored = true
+	}
+}
+
+// judgeNew takes back what cannot be said of a new phone whose roots are not known.
+func (j *truster) judgeNew(a *Attempt) {
+	switch {
+	case a.Trust.Anchor() != nil: // built in, or published
+	case j.profile.External:
+		a.Findings = nil
+		a.found(NotWatched, reasonEnrolInside, "")
+	case j.ad.known && !j.ad.unseen:
+	case j.ad.denied:
+		a.Findings = nil
+		a.found(NotWatched, reasonADNotWatched, "")
+	case a.Trust.Trusted() && j.ad.unseen:
+		a.found(Unknown, reasonCertsrvUnseen, "")
+	case a.Trust.Trusted():
+		a.found(Unknown, reasonADUnknown, "")
+	}
+}
+
+// visit judges the chain of a server that is no registrar; order is the one in which phones come there.
+func (j *truster) visit(host string, address netip.AddrPort, order int, served []*x509.Certificate) Attempt {
+	a := Attempt{Host: host, Address: address, State: OK, endpoint: visited(), order: order}
+	j.judgeServed(&a, served)
+	return a
+}
+
+// visited is the endpoint of a server that is found by its A record.
+func visited() *phone.Endpoint { return &phone.Endpoint{From: phone.Candidate{Type: phone.A}} }
