@@ -2,6 +2,7 @@ package signin
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
@@ -153,14 +154,14 @@ func (v *Verdict) UpdateReady() (ready, known bool) {
 	return worst == OK, worst == OK || worst == Degraded || worst == Blocked
 }
 
-// Text says in one line what the state is founded on: the step and the reason; empty when ready.
+// Text says in one line what the state is founded on: the step, if any, and the reason; empty when ready.
 func (v *Verdict) Text() string {
-	out := ""
+	var out []string
 	if v.At != nil {
-		out = string(v.At.Step.Name)
+		out = append(out, string(v.At.Step.Name))
 	}
 	if v.Why.Reason != nil {
-		out += " " + v.Why.Reason.Name
+		out = append(out, v.Why.Reason.Name)
 	}
-	return out
+	return strings.Join(out, " ")
 }
