@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,14 +18,6 @@ const (
 	smtpDomain = "fabrikam.com"
 	proxyHost  = "ocsrp.fabrikam.com"
 )
-
-func judgeBeside(t *testing.T, name string, seen *facts.Seen, p phone.Profile) Outcome {
-	t.Helper()
-	steps := Services(&Cache{})
-	p.Domains.SMTP = smtpDomain
-	i := slices.IndexFunc(steps, func(s Step) bool { return string(s.Name) == name })
-	return steps[i].Judge(seen, p, today)
-}
 
 // mailAnswer is Exchange at an address, which serves the same to everybody.
 func mailAnswer(address string, served ...*x509.Certificate) facts.AutodiscoverAnswer {
@@ -146,7 +137,7 @@ func TestExchange(t *testing.T) {
 			for kind, want := range map[phone.Kind]string{phone.Enrolled: tt.want, phone.New: tt.new} {
 				p := profile(version, kind)
 				p.Held, p.External = tt.held, tt.external
-				got := judgeBeside(t, "exchange", seen, p)
+				got := judgeStep("exchange", seen, p)
 				if diff := cmp.Diff(want, summary(got)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", kind, diff)
 				}
@@ -162,16 +153,16 @@ func TestExchangeBesideThePool(t *testing.T) {
 	seen := &facts.Seen{Exchange: e, Directory: directoryOf([]*x509.Certificate{company}),
 		Pool: poolOf([]phone.Endpoint{guessed(sipHost, 5061, inside1)}, serving(inside1+":5061", issue(t, sipHost, company)))}
 	p := profile("1.0.522.101", phone.Enrolled)
-	if got := judgeBeside(t, "exchange", seen, p).Findings[0].Seen; !strings.HasSuffix(got, "issued by CN=Other Root; the pool's root is CN=Company Root") {
+	if got := judgeStep("exchange", seen, p).Findings[0].Seen; !strings.HasSuffix(got, "issued by CN=Other Root; the pool's root is CN=Company Root") {
 		t.Error(got)
 	}
 	seen.Pool = nil
-	if got := judgeBeside(t, "exchange", seen, p).Findings[0].Seen; !strings.HasSuffix(got, "issued by CN=Other Root") {
+	if got := judgeStep("exchange", seen, p).Findings[0].Seen; !strings.HasSuffix(got, "issued by CN=Other Root") {
 		t.Errorf("without the pool: %s", got)
 	}
 	e.Places[0].Answers[0] = mailAnswer(inside1, issue(t, mailHost, company))
 	e.WebServices = &facts.ExchangeServer{URL: "https://" + mailHost + "/", Answers: []facts.AutodiscoverAnswer{mailAnswer(inside2, issue(t, mailHost, company, soon))}}
-	got := judgeBeside(t, "exchange", seen, p)
+	got := judgeStep("exchange", seen, p)
 	if !got.ValidUntil.Equal(today.AddDate(0, 0, 7)) || got.State != OK {
 		t.Errorf("%s until %s", got.State, got.ValidUntil)
 	}
@@ -224,7 +215,7 @@ func TestUpdate(t *testing.T) {
 			for kind, want := range map[phone.Kind]string{phone.Enrolled: tt.want, phone.New: tt.new} {
 				p := profile("1.0.522.101", kind)
 				p.External = tt.external
-				if diff := cmp.Diff(want, summary(judgeBeside(t, "update", seen, p))); diff != "" {
+				if diff := cmp.Diff(want, summary(judgeStep("update", seen, p))); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", kind, diff)
 				}
 			}

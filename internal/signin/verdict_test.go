@@ -76,7 +76,12 @@ func wanting(status int) *facts.Certsrv {
 }
 
 // verdictText writes a verdict as its state, step and reason.
-func verdictText(v *Verdict) string { return strings.TrimSpace(string(v.State) + " " + v.Text()) }
+func verdictText(v *Verdict) string {
+	if v.Why.Reason != nil {
+		reached.Store(v.Why.Reason.Name, true)
+	}
+	return strings.TrimSpace(string(v.State) + " " + v.Text())
+}
 
 type verdictCase struct {
 	name string
