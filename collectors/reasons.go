@@ -2,7 +2,7 @@ package collectors
 
 import "net/http"
 
-const onlyOurProbe = "nothing: this concerns the exporter's own logon only"
+const onlyOurProbe = "not known: this says only what the exporter could see"
 
 // blinding makes a reason that concerns our own look only.
 func blinding(name, means, mend string) *Reason {
