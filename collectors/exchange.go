@@ -194,8 +194,8 @@ func exchangeReason(a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
 	if a.Problem != "" {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
-	if p := a.Phone; p != nil && p.Problem != "" && p.Problem != facts.HandshakeUnreachable {
-		return reasonExchangeHardened, fmt.Sprintf("at %s: %s: %s; %s works", a.Address, p.Problem, p.Detail, a.TLS)
+	if cutOff(a.Phone) {
+		return reasonExchangeHardened, fmt.Sprintf("at %s: %s: %s; %s works", a.Address, a.Phone.Problem, a.Phone.Detail, a.TLS)
 	}
 	switch {
 	case a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer):

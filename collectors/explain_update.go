@@ -48,6 +48,9 @@ func explainUpdateServer(w io.Writer, t *Target, s *facts.UpdateServer) {
 		fmt.Fprintf(w, "  GET %s, whatever its certificate\n", url)
 		explainUpdateAnswer(w, t, s.Secure)
 	}
+	if s.Phone != nil {
+		fmt.Fprintf(w, "        as a phone offers TLS: %s\n", handshakeText(s.Phone))
+	}
 	if t.Network == site.Internal {
 		fmt.Fprintf(w, "  answers on port 80: %s, on 443: %s\n", yesNo(s.Plain), yesNo(s.Secure))
 	}
@@ -76,6 +79,9 @@ func phoneStatus(t *Target, s *facts.UpdateServer) string {
 	}
 	if a == nil {
 		return phone.UpdateStatus(phone.NameUnresolved, 0)
+	}
+	if t.Network == site.External && cutOff(s.Phone) {
+		return phone.UpdateStatus(phone.ChannelFailed, 0)
 	}
 	if len(a.Served) == 0 {
 		return phone.UpdateStatus(a.Failure, a.Status)

@@ -54,6 +54,8 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 		return nil, ""
 	case l.None():
 		return reasonUpdateUnresolved, "A " + string(l.Outcome)
+	case t.Network == site.External && s.Secure != nil && cutOff(s.Phone):
+		return reasonUpdateHardened, fmt.Sprintf("at %s: %s: %s; %s works", s.Secure.Address, s.Phone.Problem, s.Phone.Detail, s.Secure.TLS)
 	case t.Network == site.External && s.Secure != nil:
 		return outsideReason(s.Secure), updateText(s.Secure)
 	case s.Plain == nil:
@@ -67,6 +69,11 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 		return reasonUpdateHTTPSOnly, updateText(s.Plain) + "; " + updateText(s.Secure)
 	}
 	return r, updateText(s.Plain)
+}
+
+// cutOff tells whether a server that clients of today get through to ends what phones begin.
+func cutOff(phone *facts.Handshake) bool {
+	return phone != nil && phone.Problem != "" && phone.Problem != facts.HandshakeUnreachable
 }
 
 func insideReason(a *facts.UpdateAnswer) *Reason {

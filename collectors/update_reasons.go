@@ -35,6 +35,10 @@ var (
 	reasonUpdateTLSFailed = noUpdate("update_tls_failed",
 		"no TLS connection to the reverse proxy comes about, although TLS 1.0 with RSA key exchange is offered beside the new",
 		"see that the listener of the TMG or ISA rule has a certificate, and its SSL settings; what phones can do is told by the pool's own checks")
+	reasonUpdateHardened = noUpdate("update_hardened",
+		"server hardened, phones cut off: the reverse proxy takes TLS of today, but not TLS 1.0 by RSA key exchange, all that phones have",
+		"allow TLS 1.0 with AES-CBC-SHA or 3DES again on the listener of the TMG or ISA rule (Schannel's registry keys), or on the device "+
+			"before it; the certificate needs an RSA key")
 	reasonUpdateNotFound = noUpdate("update_not_found",
 		"the server has no update service at that path (404)",
 		"see that /RequestHandler (inside) and /RequestHandlerExt (outside) exist in IIS on the front end (iisweb /query; LcsCmd /web), "+
@@ -151,7 +155,7 @@ var updateLogonProblems = [...]facts.ControllerProblem{
 
 func updateReasons() []*Reason {
 	out := []*Reason{
-		reasonUpdateUnresolved, reasonUpdateUnreachable, reasonUpdateSilent, reasonUpdateMalformed, reasonUpdateTLSFailed,
+		reasonUpdateUnresolved, reasonUpdateUnreachable, reasonUpdateSilent, reasonUpdateMalformed, reasonUpdateTLSFailed, reasonUpdateHardened,
 		reasonUpdateNotFound, reasonUpdateForbidden, reasonUpdateServerError, reasonUpdateRedirect, reasonUpdateStatus,
 		reasonUpdateUnparsable, reasonUpdateLogonWanted, reasonUpdateNoNTLM, reasonUpdateHTTPSOnly,
 		reasonBaseURLBlank, reasonExternalBaseURLBlank, reasonUpdateAnonymous, reasonFrontEndsDiffer,

@@ -145,7 +145,7 @@ func updateBreaks() []updateBreak {
 			outsideIs("degraded: update_redirect", "")},
 		{"redirect elsewhere outside", bed.ReverseProxy, bed.Update{Answer: bed.RedirectElsewhere},
 			outsideIs("degraded: update_redirect", "")},
-		{"TLS 1.0 outside", bed.ReverseProxy, bed.Update{TLS10: true}, map[string]string{}},
+		{"hardened outside", bed.ReverseProxy, bed.Update{TLS12: true}, outsideIs("degraded: update_hardened", "")},
 	}
 }
 

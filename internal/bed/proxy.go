@@ -85,9 +85,9 @@ func (s *proxyServer) apply(ctx context.Context, u Update) error {
 		return nil
 	}
 	s.now = u
-	versions := "ssl-min-ver TLSv1.2"
-	if u.TLS10 {
-		versions = "ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.0"
+	versions := "ssl-min-ver TLSv1.0"
+	if u.TLS12 {
+		versions = "ssl-min-ver TLSv1.2"
 	}
 	published := fmt.Sprintf("/%s/ /%s/", OnlyHandler, OnlyFiles)
 	if u.Published != "" {

@@ -46,9 +46,9 @@ type Update struct {
 	// Published leaves one half of the service unpublished at the reverse
 	// proxy, which then answers 403 for it.
 	Published UpdatePublished
-	// TLS10 lets the reverse proxy speak TLS 1.0 only instead of 1.2 and
-	// newer. The front ends always speak TLS 1.0 only, by RSA key exchange.
-	TLS10 bool
+	// TLS12 lets the reverse proxy speak TLS 1.2 and newer only. The front
+	// ends always speak TLS 1.0 only, by RSA key exchange.
+	TLS12 bool
 }
 
 // UpdateAnswer is what the request handler answers for ucdevice.upx.

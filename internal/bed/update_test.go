@@ -191,13 +191,13 @@ func TestUpdateTLS(t *testing.T) {
 	}
 	has(t, speaks(t, b, ReverseProxy, "-verify_hostname", "ocsrp.fabrikam.com"), "Protocol version: TLSv1.3", "Verification: OK")
 	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1.2"), "Protocol version: TLSv1.2")
-	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1.1"), "alert protocol version")
+	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1", "-cipher", "AES128-SHA"), "Protocol version: TLSv1\n", "Verification: OK")
 	has(t, page(t, b, outsideHandler), " 401 ")
 	// A handshake alone is no request.
 	asked(t, b, ReverseProxy, "GET /RequestHandlerExt/ucdevice.upx HTTP/1.1 401 -")
-	switched(t, b, ReverseProxy, Update{TLS10: true})
-	has(t, speaks(t, b, ReverseProxy, "-cipher", "AES128-SHA"), "Protocol version: TLSv1\n", "Verification: OK")
-	has(t, speaks(t, b, ReverseProxy, "-min_protocol", "TLSv1.2"), "alert protocol version")
+	switched(t, b, ReverseProxy, Update{TLS12: true})
+	has(t, speaks(t, b, ReverseProxy, "-max_protocol", "TLSv1.1"), "alert protocol version")
+	has(t, speaks(t, b, ReverseProxy, "-min_protocol", "TLSv1.2"), "Protocol version: TLSv1.3")
 }
 
 func TestUpdateOutside(t *testing.T) {
@@ -232,7 +232,7 @@ func TestUpdateOutside(t *testing.T) {
 		{Update{Published: OnlyFiles}, []string{" 403 "}, []string{" 401 "}},
 		{Update{Answer: RedirectCircle}, []string{" 302 ", "location: https://ocsrp.fabrikam.com/RequestHandlerExt/round.upx"}, []string{" 401 "}},
 		{Update{Answer: RedirectElsewhere}, []string{" 302 ", "location: http://203.0.113.7/elsewhere"}, []string{" 401 "}},
-		{Update{TLS10: true}, []string{" 401 "}, []string{" 401 "}},
+		{Update{TLS12: true}, []string{" 401 "}, []string{" 401 "}},
 	}
 	for _, f := range faults {
 		switched(t, b, ReverseProxy, f.update)

@@ -28,6 +28,9 @@ type UpdateServer struct {
 	// Plain is what port 80 answers, inside only, and Secure what port 443 does, to somebody who does not log
 	// on; nil when it was not asked.
 	Plain, Secure *UpdateAnswer
+	// Phone is what came of the phone's offer of TLS on port 443, which Secure is not bound to; nil where phones do not
+	// come there, or nothing answers.
+	Phone *Handshake
 	// Posts are the answers to a POST for each firmware.
 	Posts []UpdateAnswer
 	// Logon is what came of our own logon; nil when there was none to make.

@@ -68,6 +68,7 @@ func look(t *testing.T, l *Lab, o *office) map[string]string {
 		note("image "+server, func() string { return askImage(t, w, "http", "/DeviceUpdateFiles_Int/"+imagePath) })
 	}
 	note("update outside", func() string { return askUpdate(t, o.proxy, "https", "/RequestHandlerExt/ucdevice.upx") })
+	note("proxy takes TLS 1.0", func() string { return fmt.Sprint(speaksOldTLS(t, o.proxy)) })
 	note("image outside", func() string { return askImage(t, o.proxy, "https", "/DeviceUpdateFiles_Ext/"+imagePath) })
 	for server, s := range map[string]*tcpServer{"pool01": o.pool[firstFrontEnd], "fe02": o.pool[secondFrontEnd], "edge": o.edge} {
 		note("pool "+server+" phone", func() string { return askPool(t, s, tls.VersionTLS10) })
@@ -308,7 +309,8 @@ func moreEffects() map[string]map[string]string {
 		"update_https": update("302 https://pool01.contoso.com/"), "update_late": update("+, slow by 20m0s"), "update_odd": update(offer("none")),
 		"update_steep": merged(update("200 text/xml: "+offered("4.0.7577.1")), image("404")),
 		"update_crowd": both("A "+frontEndName, "10.70.0.83"+crowd), "proxy_basic": outside("401 Basic realm=\"contoso\""),
-		"proxy_deaf":       outside("remote error: tls: internal error"),
+		"proxy_deaf":       merged(outside("remote error: tls: internal error"), map[string]string{"proxy takes TLS 1.0": "false"}),
+		"proxy_hardened":   {"proxy takes TLS 1.0": "false"},
 		"proxy_wrong_name": outside("x509: certificate is valid for pool99.contoso.com, not ocsrp.fabrikam.com"),
 
 		"firmware_silent": image("silence"), "firmware_garbage": image("garbage"), "firmware_302": image("302"), "firmware_401": image("401 Basic realm=\"contoso\""),

@@ -32,6 +32,7 @@ func updateFaults() []fault {
 			map[string][]string{"firmware": {"firmware_logon_wanted"}, "firmware_download": {"no_image"}}),
 		with(outside("proxy_wrong_name", "the reverse proxy's certificate is for another name",
 			func(s *updateState) { s.leaf = leafWrongName }), map[string][]string{"firmware": {"update_certificate"}}),
+		outside("proxy_hardened", "the reverse proxy takes nothing older than TLS 1.2", func(s *updateState) { s.hardened = true }, "update_hardened"),
 		with(outside("proxy_deaf", "the reverse proxy ends every handshake", func(s *updateState) { s.deaf = true }, "update_tls_failed"),
 			map[string][]string{"firmware": {"firmware_tls_failed"}}),
 		fault{Fault{Name: "update_crowd", Network: "internal", Collector: "update", Reasons: []string{"update_left_out", "update_unreachable"},

@@ -79,16 +79,20 @@ type updateState struct {
 	// late is by how much the server's clock is behind.
 	late time.Duration
 	leaf poolLeaf
-	// deaf ends every handshake.
-	deaf bool
+	// deaf ends every handshake, hardened those that are older than TLS 1.2.
+	deaf, hardened bool
 }
 
-// secure is its TLS, if it has any.
+// secure is its TLS, a registrar's, if it has any.
 func (s updateState) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
 	if s.deaf {
 		return nil, errors.New("the lab's fault")
 	}
-	return &tls.Config{Certificates: []tls.Certificate{leaves[s.leaf]}}, nil
+	as := poolState{leaf: s.leaf}
+	if s.hardened {
+		as.mode = poolHardened
+	}
+	return as.secure(leaves), nil
 }
 
 // answer answers for the request handler and for the files, whose paths IIS takes in any case.

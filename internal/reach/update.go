@@ -111,10 +111,14 @@ func (u *Updates) ask(ctx context.Context, a UpdateAccess, s *facts.UpdateServer
 			s.Plain = a.get(ctx, s.Address, httpPort, phone.UpdateURL(s.Host))
 		}
 	})
+	if s.Secure.Problem == "" && (s.Plain == nil || s.Plain.Response == nil) {
+		handshake := a.Way.handshake(ctx, s.Secure.Address, []string{s.Host}, phoneOffer())
+		s.Phone = &handshake
+	}
 	if s.Plain != nil && s.Plain.Status == http.StatusOK {
 		s.Posts = a.posts(ctx, s.Plain.Address, phone.UpdateURL(s.Host))
 	}
-	if s.Secure != nil && s.Secure.Status == http.StatusUnauthorized && OffersNTLM(s.Secure.WebAnswer) && a.Credential != nil {
+	if s.Secure.Status == http.StatusUnauthorized && OffersNTLM(s.Secure.WebAnswer) && a.Credential != nil {
 		s.Logon = u.logon(ctx, a, s)
 	}
 }

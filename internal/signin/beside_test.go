@@ -168,6 +168,12 @@ func TestExchangeBesideThePool(t *testing.T) {
 	}
 }
 
+// offering gives the phone's offer to the only server that is asked for updates.
+func offering(u *facts.Update, h facts.Handshake) *facts.Update {
+	u.Servers[0].Phone = &h
+	return u
+}
+
 func TestUpdate(t *testing.T) {
 	company, other := root(t, "Company Root"), root(t, "Other Root")
 	ad := directoryOf([]*x509.Certificate{company})
@@ -195,6 +201,11 @@ func TestUpdate(t *testing.T) {
 		{"outside, of another CA", outside(foreign), true, "blocked update_unknown_root", "not_watched enrol_inside_first"},
 		{"outside, ended", outside(issue(t, proxyHost, company, ended)), true, "blocked update_link_expired", "not_watched enrol_inside_first"},
 		{"outside, a wildcard", outside(issue(t, "*.fabrikam.com", company)), true, "blocked update_name_wildcard", "not_watched enrol_inside_first"},
+		{"outside, cut off", offering(outside(foreign), facts.Handshake{Problem: facts.HandshakeRefused}), true, "unknown", "unknown"},
+		{"outside, another certificate for phones", offering(outside(good), facts.Handshake{Served: []*x509.Certificate{foreign}}), true,
+			"blocked update_unknown_root", "not_watched enrol_inside_first"},
+		{"outside, the phone's own offer came to nothing", offering(outside(good), facts.Handshake{Problem: facts.HandshakeUnreachable}), true,
+			"ok", "not_watched enrol_inside_first"},
 		{"outside, nothing answers", of(facts.UpdateServer{Host: proxyHost, Secure: closed}), true, "unknown", "unknown"},
 		{"outside, two addresses", of(outside(good).Servers[0], outside(foreign).Servers[0]), true,
 			"degraded update_unknown_root", "not_watched enrol_inside_first"},
