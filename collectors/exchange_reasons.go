@@ -52,7 +52,7 @@ var (
 	reasonExchangeRedirect = noExchange("exchange_redirect",
 		"Autodiscover leads elsewhere (3xx) where that is not known to help phones: by HTTPS, or not to HTTPS",
 		"take HTTP Redirect off /Autodiscover in IIS; a redirect helps phones only from http:// to https://")
-	reasonExchangeRedirectForeign = noExchange("exchange_redirect_foreign",
+	reasonExchangeRedirectForeign = blinding("exchange_redirect_foreign",
 		"Autodiscover leads to a place that the exporter does not follow: another company's host, another port, or no URL",
 		"see what was seen; where it is meant, phones must trust that server too")
 	reasonExchangeStatus = noExchange("exchange_status",
@@ -70,7 +70,7 @@ var (
 	reasonEWSFailed = noExchange("ews_failed",
 		"Exchange's web services give nothing that phones can use at the URL that phones are told",
 		"see what was seen; Get-WebServicesVirtualDirectory tells the URLs, Test-WebServicesConnectivity whether they work")
-	reasonEWSForeign = noExchange("ews_foreign",
+	reasonEWSForeign = blinding("ews_foreign",
 		"Autodiscover names web services at a place that the exporter does not follow: another company's host, another port, or no URL",
 		"correct InternalUrl and ExternalUrl with Set-WebServicesVirtualDirectory; a place that is meant goes into exchange.ews_url")
 )

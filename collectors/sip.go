@@ -20,8 +20,6 @@ import (
 const (
 	// maxRedirects bounds how often a registrar may lead to another (SIGNIN section 1; the limit is ours).
 	maxRedirects = 3
-	// maxSIPClock is from which offset on a registrar's clock is off; Kerberos' usual limit.
-	maxSIPClock = 5 * time.Minute
 	// maxRedirectAddresses bounds how many addresses of another registrar are tried.
 	maxRedirectAddresses = 2
 	sipPort, edgePort    = "5061", "443"
@@ -113,9 +111,9 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 			last.NotFollowed = fmt.Sprintf("more than %d redirects", maxRedirects)
 			break
 		}
-		addresses, host, why := redirected(ctx, env, last.Contact)
+		addresses, host, foreign, why := redirected(ctx, env, last.Contact)
 		if why != "" {
-			last.NotFollowed = why
+			last.NotFollowed, last.Foreign = why, foreign
 			break
 		}
 		var next facts.SIPAnswer
@@ -132,8 +130,9 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 
 func sipRedirect(status int) bool { return status == 301 || status == 302 }
 
-// redirected finds the registrar to which another one leads: in the site's own domains only.
-func redirected(ctx context.Context, env *Env, contact string) (addresses []netip.AddrPort, host, why string) {
+// redirected finds the registrar to which another one leads: in the site's own domains only. Foreign tells that it is
+// another's.
+func redirected(ctx context.Context, env *Env, contact string) (addresses []netip.AddrPort, host string, foreign bool, why string) {
 	host, port := contact, sipPort
 	if h, p, err := net.SplitHostPort(contact); err == nil {
 		host, port = h, p
@@ -141,11 +140,11 @@ func redirected(ctx context.Context, env *Env, contact string) (addresses []neti
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	switch {
 	case contact == "":
-		return nil, "", "it does not say where to"
+		return nil, "", false, "it does not say where to"
 	case !ownHost(env.Target, host):
-		return nil, "", fmt.Sprintf("%.100q lies in none of the site's domains", host)
+		return nil, "", true, fmt.Sprintf("%.100q lies in none of the site's domains", host)
 	case port != sipPort && port != edgePort:
-		return nil, "", fmt.Sprintf("%.100q has another port than %s or %s", contact, sipPort, edgePort)
+		return nil, "", true, fmt.Sprintf("%.100q has another port than %s or %s", contact, sipPort, edgePort)
 	}
 	to := netip.MustParseAddrPort("0.0.0.0:" + port).Port()
 	for _, a := range reach.Addresses(env.Resolve(ctx, host)) {
@@ -154,9 +153,9 @@ func redirected(ctx context.Context, env *Env, contact string) (addresses []neti
 		}
 	}
 	if addresses == nil {
-		return nil, "", host + " has no address"
+		return nil, "", false, host + " has no address"
 	}
-	return addresses, host, ""
+	return addresses, host, false, ""
 }
 
 func emitSIP(env *Env, s *facts.SIP) {
@@ -282,6 +281,12 @@ func answerReasonSIP(a *facts.SIPAnswer) *Reason {
 		return reasonSIPNoRoute
 	case said(phone.SIPDiagnostic.NextHop):
 		return reasonSIPNextHop
+	case said(phone.SIPDiagnostic.AboutUser):
+		return reasonSIPUserUnknown
+	case said(phone.SIPDiagnostic.AboutRequest), a.Status == 406:
+		return reasonSIPRequestDeclined
+	case sipRedirect(a.Status) && a.Foreign:
+		return reasonSIPRedirectForeign
 	case sipRedirect(a.Status) && strings.HasPrefix(a.NotFollowed, "more than"):
 		return reasonSIPRedirectCircle
 	case sipRedirect(a.Status):
@@ -331,8 +336,8 @@ func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 		if a.Status == 200 {
 			found.add(reasonSIPAnonymous, fmt.Sprintf("%s: %s", s.Address, sipText(a)))
 		}
-		if !a.Date.IsZero() && sipClock(a).Abs() > maxSIPClock {
-			found.add(reasonSIPClockOff, fmt.Sprintf("%s: Date %s, off by %s", a.Address, a.Date.UTC().Format(time.DateTime), sipClock(a)))
+		if slices.ContainsFunc(a.Diagnostics, phone.SIPDiagnostic.WarnedVersion) {
+			found.add(reasonSIPVersionWarned, fmt.Sprintf("%s at %s: %s", a.Firmware, s.Address, sipText(a)))
 		}
 		hosts := s.Hosts
 		if a != &s.Answers[i] {
@@ -340,11 +345,6 @@ func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 		}
 		if name := strangeName(a, hosts); name != "" && t.Network == site.Internal { // an Access Edge hands on what the pool says
 			found.add(reasonSIPTargetName, fmt.Sprintf("%s: targetname %.100q", a.Address, name))
-		}
-		for hop := s.Answers[i].Next; hop != nil; hop = hop.Next {
-			if text, byAll := refusedCertificate(t, hop.Host, hop.Served, hop.At); byAll {
-				found.add(reasonSIPRedirectCertificate, fmt.Sprintf("%s at %s: %s", hop.Host, hop.Address, text))
-			}
 		}
 	}
 }

@@ -31,10 +31,6 @@ var (
 	reasonSIPTimeSkew = sipFault("sip_time_skew",
 		"the registrar finds the clock too far off (ms-diagnostics 1013)", "Cannot sign in; the clock of the phone may be wrong",
 		"see what the ntp collector says, and set the clock of the server right: w32tm /resync")
-	reasonSIPClockOff = sipFault("sip_clock_off",
-		"the registrar's clock, as its Date says, is off from the exporter's by more than five minutes: Kerberos and certificates fail",
-		"Cannot validate server certificate, or it asks for the password again and again",
-		"w32tm /resync on the front end, and see where it gets its time from")
 	reasonSIPNoLogon = sipFault("sip_no_windows_logon",
 		"the registrar offers neither NTLM nor Kerberos, by which phones log on", screenSIP,
 		"set Authentication protocol to Both NTLM and Kerberos in the pool's front end properties")
@@ -64,11 +60,8 @@ var (
 	reasonSIPRedirectCircle = sipFault("sip_redirect_circle",
 		"registrars lead on and on (301 or 302), more than three times", screenSIP,
 		"see the home pool of the users, and the Director's routes")
-	reasonSIPRedirectCertificate = sipFault("sip_redirect_certificate",
-		"all firmware in use refuses the certificate of the registrar to which another one leads, whatever roots phones hold",
-		"Cannot validate server certificate", "give that pool a certificate with its own name, from a CA whose root the phones hold")
 	reasonSIPRedirectLost = sipFault("sip_redirect_lost",
-		"the registrar leads to another one with which no connection comes about, that has no address, or that is not followed", screenSIP,
+		"the registrar leads to another one with which no connection comes about, or that has no address", screenSIP,
 		"create the A record of the pool that is named, inside; outside, an Access Edge must not redirect")
 )
 
@@ -77,6 +70,9 @@ var (
 	reasonSIPAnonymous = noting("sip_anonymous",
 		"the registrar takes a registration without a logon: it is none of Office Communications Server",
 		"nothing by itself", "see to what the SRV record and sip.<SIP domain> lead")
+	reasonSIPVersionWarned = noting("sip_version_warned",
+		"the client version filter lets a release of the phone in, but sends its user to a page (ms-diagnostics 17004)",
+		"nothing, or a notice", "see the Client Version Filter of the pool; it is about to be made to decline, perhaps")
 	reasonSIPTargetName = noting("sip_targetname_differs",
 		"the registrar names itself for the logon, in targetname, as neither its certificate nor the names that lead to it do: "+
 			"right behind a load balancer, else another server than meant may answer",
@@ -98,15 +94,23 @@ var (
 		"no registrar that was asked takes up a sign-in, and there are more than are asked",
 		"mend what the other reasons name, or take addresses out of DNS")
 	reasonSIPUserUnknown = poolUnknown("sip_user_unknown",
-		"the registrar says that there is no such user (404) as the exporter made up, before any logon: whether it takes up sign-ins is not seen",
+		"the registrar declines the user that the exporter made up, before any logon: there is none (404), or he is not let in from outside (403 "+
+			"with 4003 in ms-diagnostics); whether it takes up sign-ins is not seen",
 		"nothing at the server; write the name of a user that exists, such as a test account, into sip.user of the site file")
+	reasonSIPRequestDeclined = poolUnknown("sip_request_declined",
+		"the registrar finds fault with the exporter's request itself, which is no phone's: whether it takes up sign-ins is not seen",
+		"report what was seen to the exporter's developers")
+	reasonSIPRedirectForeign = poolUnknown("sip_redirect_foreign",
+		"the registrar leads to another one in none of the site's domains, or on a port of its own; phones may follow, the exporter does not",
+		"where it is meant, name its domain in the site file; else see the home pool of the users, and the Director's routes")
 )
 
 func sipReasons() []*Reason {
 	return []*Reason{
 		reasonSIPUnavailable, reasonSIPVersionBlocked, reasonSIPFilterTrouble, reasonSIPForbidden, reasonSIPNoRoute, reasonSIPTimeSkew,
-		reasonSIPClockOff, reasonSIPNoLogon, reasonSIPEvent, reasonSIPOverloaded, reasonSIPNextHop, reasonSIPServerError, reasonSIPStatus,
-		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPRedirectCertificate, reasonSIPAnonymous, reasonSIPTargetName,
-		reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
+		reasonSIPNoLogon, reasonSIPEvent, reasonSIPOverloaded, reasonSIPNextHop, reasonSIPServerError, reasonSIPStatus,
+		reasonSIPSilent, reasonSIPClosed, reasonSIPMalformed, reasonSIPRedirectCircle, reasonSIPRedirectLost, reasonSIPAnonymous, reasonSIPTargetName,
+		reasonSIPVersionWarned, reasonSIPLeftOut, reasonSIPNoConnection, reasonSIPNamesUnanswered, reasonSIPNotAllAsked, reasonSIPUserUnknown,
+		reasonSIPRequestDeclined, reasonSIPRedirectForeign,
 	}
 }

@@ -127,17 +127,29 @@ func sipCases(other *x509.Certificate) []sipCase {
 			next := takesUp()
 			next.Host, next.Served = "pool02.contoso.com", []*x509.Certificate{other}
 			a.Status, a.Next = 302, &next
-		})), []string{"sip_redirect_certificate", "sip_targetname_differs"}},
+		})), []string{"sip_targetname_differs"}},
 		{"the certificate has none of its names", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Served = []*x509.Certificate{other} })), nil},
 		{"it calls itself as its certificate does", contoso(), all(calls("OTHER.contoso.com", other)), nil},
 		{"it calls itself as nobody else does", contoso(), all(calls("fe07.contoso.com", other)), []string{"sip_targetname_differs"}},
 		{"led on and on", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Status, a.NotFollowed = 302, "more than 3 redirects" })),
 			[]string{"sip_redirect_circle", "sip_unavailable"}},
-		{"a clock that is off", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = sipNow.Add(-6 * time.Minute) })),
-			[]string{"sip_clock_off"}},
-		{"a clock that is a little off", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = sipNow.Add(4 * time.Minute) })), nil},
+		{"led to another company", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Status, a.NotFollowed, a.Foreign = 302, "elsewhere", true
+		})), []string{"sip_redirect_foreign"}},
+		{"let in with a warning", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Diagnostics = []phone.SIPDiagnostic{{ID: 17004}}
+		})), []string{"sip_version_warned"}},
 		{"without a clock", contoso(), all(changed(func(a *facts.SIPAnswer) { a.Date = time.Time{} })), nil},
 		{"made-up user", contoso(), all(sipStatus(404, 4005)), []string{"sip_user_unknown"}},
+		{"no such user, by the proxy", contoso(), all(sipStatus(404, 1003)), []string{"sip_user_unknown"}},
+		{"made-up user outside", contoso(), all(sipStatus(403, 4003)), []string{"sip_user_unknown"}},
+		{"made-up user of another account", contoso(), all(sipStatus(403, 4004)), []string{"sip_user_unknown"}},
+		{"made-up user elsewhere", contoso(), all(sipStatus(480, 4006)), []string{"sip_user_unknown"}},
+		{"made-up user disabled", contoso(), all(sipStatus(403, 4141)), []string{"sip_user_unknown"}},
+		{"our identifier", contoso(), all(sipStatus(400, 4011)), []string{"sip_request_declined"}},
+		{"what we support", contoso(), all(sipStatus(421, 2057)), []string{"sip_request_declined"}},
+		{"our event", contoso(), all(sipStatus(489, 4055)), []string{"sip_request_declined"}},
+		{"what we accept", contoso(), all(sipStatus(406)), []string{"sip_request_declined"}},
 		{"no TLS", contoso(), nil, []string{"sip_no_connection"}},
 		{"no registrar", contoso().without(sipSRV, sipA), nil, []string{"sip_no_connection"}},
 		{"names unanswered", contoso().everything(outcome(facts.Timeout), contosoTarget("sip", site.Internal)), nil, []string{"sip_names_unanswered"}},
@@ -294,8 +306,9 @@ func TestRedirectedOnlyWithinTheSite(t *testing.T) {
 		"contoso.com.evil.example": "none of the site's domains", "pool01.contoso.com:22": "another port", "pool01.contoso.com:x": "another port",
 		"": "does not say", "pool01.contoso.com": "no address", "POOL01.contoso.com.:443": "no address",
 	} {
-		if _, _, why := redirected(t.Context(), env, contact); !strings.Contains(why, want) {
-			t.Errorf("%q: %q, want %q", contact, why, want)
+		_, _, foreign, why := redirected(t.Context(), env, contact)
+		if !strings.Contains(why, want) || foreign != (want == "none of the site's domains" || want == "another port") {
+			t.Errorf("%q: %q, foreign %t, want %q", contact, why, foreign, want)
 		}
 	}
 }

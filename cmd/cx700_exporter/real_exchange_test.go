@@ -95,10 +95,10 @@ func TestRealExchange(t *testing.T) {
 			"internal account": "unknown: exchange_untrusted"}},
 		{"hardened", bed.Exchange{TLS12: true}, both("degraded: exchange_hardened")},
 		{"no web services", bed.Exchange{Settings: bed.NoWebServices}, account("degraded: ews_missing")},
-		{"web services elsewhere", bed.Exchange{Settings: bed.ForeignWebServices}, account("degraded: ews_foreign")},
+		{"web services elsewhere", bed.Exchange{Settings: bed.ForeignWebServices}, account("unknown: ews_foreign")},
 		{"web services not published", bed.Exchange{EWSStatus: 404}, account("degraded: ews_failed")},
 		{"no mailbox", bed.Exchange{Settings: bed.NoMailbox}, account("unknown: autodiscover_refuses")},
-		{"redirect elsewhere", bed.Exchange{PlainRedirect: "mail.evil.example"}, both("degraded: exchange_not_found, exchange_redirect_foreign")},
+		{"redirect elsewhere", bed.Exchange{PlainRedirect: "mail.evil.example"}, both("unknown: exchange_not_found, exchange_redirect_foreign")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			must(t, r.SetExchange(t.Context(), bed.Mail, c.set))

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cx700/cx700_exporter/internal/bed"
@@ -43,10 +44,11 @@ func TestRealSIP(t *testing.T) {
 		{"no such user", bed.SIP{Status: 404, Diagnostic: 4005}, "unknown: sip_user_unknown"},
 		{"domain not served", bed.SIP{Status: 404, Diagnostic: 1005}, "blocked: sip_domain_not_served, sip_unavailable"},
 		{"time skew", bed.SIP{Status: 401, Diagnostic: 1013}, "blocked: sip_time_skew, sip_unavailable"},
-		{"clock", bed.SIP{Clock: 420}, "degraded: sip_clock_off"},
+		{"user not let in from outside", bed.SIP{Status: 403, Diagnostic: 4003}, "unknown: sip_user_unknown"},
+		{"release warned", bed.SIP{Diagnostic: 17004}, "noted: sip_version_warned"},
 		{"no Windows logon", bed.SIP{BasicOnly: true}, "blocked: sip_no_windows_logon, sip_unavailable"},
 		{"led to itself", bed.SIP{Status: 301, Contact: "sip.fabrikam.com:5061"}, "blocked: sip_redirect_circle, sip_unavailable"},
-		{"led elsewhere", bed.SIP{Status: 302, Contact: "pool.evil.example:5061"}, "blocked: sip_redirect_lost, sip_unavailable"},
+		{"led elsewhere", bed.SIP{Status: 302, Contact: "pool.evil.example:5061"}, "unknown: sip_redirect_foreign"},
 		{"489", bed.SIP{Status: 489}, "blocked: sip_bad_event, sip_unavailable"},
 		{"503", bed.SIP{Status: 503}, "blocked: sip_overloaded, sip_unavailable"},
 		{"504", bed.SIP{Status: 504, Diagnostic: 1010}, "blocked: sip_next_hop, sip_unavailable"},
@@ -67,4 +69,29 @@ func TestRealSIP(t *testing.T) {
 			})
 		}
 	}
+	checks := func(t *testing.T, want string) {
+		t.Helper()
+		within(t, want, slack, func() error {
+			_, text := r.ran(t, "check", "--network=internal", "--config.file="+file)
+			if !strings.Contains(text, want) {
+				return fmt.Errorf("no %q in\n%s", want, text)
+			}
+			return nil
+		})
+	}
+	t.Run("clock", func(t *testing.T) {
+		must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{Clock: 420}))
+		checks(t, "at signin: sip_clock_off")
+		must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{}))
+	})
+	t.Run("led to a pool with another name", func(t *testing.T) {
+		must(t, r.EditZone(t.Context(), bed.DNSInside, "fabrikam.com", func(text string) string {
+			return text + "pool02 IN A 203.0.113.81\n" // the Access Edge, which is reached from inside as well
+		}))
+		must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{Status: 301, Contact: "pool02.fabrikam.com:443"}))
+		checks(t, "BLOCKED: enrolled phones, at signin: name_mismatch")
+		must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{}))
+		must(t, r.RestoreZones(t.Context()))
+		expect(t, "healed", "internal", goodOutcome)
+	})
 }

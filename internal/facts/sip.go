@@ -71,6 +71,8 @@ type SIPAnswer struct {
 	// and NotFollowed tells why not.
 	Next        *SIPAnswer
 	NotFollowed string
+	// Foreign tells that phones may follow all the same: it is we who ask there nobody.
+	Foreign bool
 }
 
 // Last is the answer at the end of the redirects.

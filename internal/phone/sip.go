@@ -181,6 +181,7 @@ const (
 	diagnosticFilterLast        = 17003
 	diagnosticVersion           = 17002
 	diagnosticVersionDeclined   = 17003
+	diagnosticVersionWarned     = 17004
 	diagnosticSRVNotResolved    = 1008
 	diagnosticNextHopUntrusted  = 1010
 	diagnosticPreviousHopSilent = 1011
@@ -196,6 +197,21 @@ func (d SIPDiagnostic) BlockedVersion() bool {
 // understand the User-Agent.
 func (d SIPDiagnostic) FilterTrouble() bool {
 	return d.ID >= diagnosticFilterFirst && d.ID <= diagnosticFilterLast && !d.BlockedVersion()
+}
+
+// WarnedVersion tells that the client version filter lets the release in and sends its user to a page.
+func (d SIPDiagnostic) WarnedVersion() bool { return d.ID == diagnosticVersionWarned }
+
+// AboutUser tells that the server knows no such user as asked, does not let him in from outside, or has him elsewhere:
+// it says nothing about other users.
+func (d SIPDiagnostic) AboutUser() bool {
+	return slices.Contains([]int{1003, 4003, 4004, 4005, 4006, 4141}, d.ID)
+}
+
+// AboutRequest tells that the server finds fault with the request itself: its endpoint identifier (4010 to 4012), what
+// it supports (2057), or its event (4055).
+func (d SIPDiagnostic) AboutRequest() bool {
+	return slices.Contains([]int{4010, 4011, 4012, 2057, 4055}, d.ID)
 }
 
 // NoRoute tells that the server does not serve the SIP domain, or cannot just now.

@@ -188,7 +188,7 @@ var reasonTooOld = unclear("results_too_old",
 // Reasons lists every reason of a step.
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
-		reasonTooOld,
+		reasonTooOld, reasonSIPClockOff,
 		reasonTLSHardened, reasonTLSNoCommon, reasonOtherPort, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
 		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}

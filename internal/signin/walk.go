@@ -19,7 +19,7 @@ func Walk(cache *Cache) []Step {
 		{Name: phone.StepController, Asks: "finds a domain controller", Judge: cache.judgeController},
 		{Name: phone.StepRoot, Asks: "gets the root certificate", Needs: []phone.Step{phone.StepController}, Judge: cache.judgeRoot},
 		{Name: phone.StepTrust, Asks: "trusts the registrar", Needs: []phone.Step{phone.StepTLS}, Judge: cache.judgeTrust},
-		{Name: phone.StepSignIn, Asks: "is asked for its logon", Needs: []phone.Step{phone.StepTLS}, Judge: folding(phone.StepSignIn)},
+		{Name: phone.StepSignIn, Asks: "is asked for its logon", Needs: []phone.Step{phone.StepTLS}, Judge: cache.judgeSignIn},
 	}
 }
 

@@ -1,0 +1,98 @@
+package signin
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// mostClock is from which offset on a registrar's clock is off; Kerberos' usual limit.
+const mostClock = 5 * time.Minute
+
+var reasonSIPClockOff = &phone.Reason{
+	Name: "sip_clock_off", Effect: phone.Degrades,
+	Means:  "the registrar's clock, as its Date says, is off by more than five minutes: Kerberos and certificates fail",
+	Screen: screenValidate + ", or it asks for the password again and again",
+	Mend:   "w32tm /resync on the front end, and see where it gets its time from", AtPhone: waits, ResetHurts: true,
+}
+
+// judgeSignIn says whether a phone is asked for its logon: what the collector found, whether the phone trusts the
+// registrars to which others lead on (SIGNIN section 1), and the registrars' clocks.
+func (c *Cache) judgeSignIn(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
+	out := folding(phone.StepSignIn)(seen, p, at)
+	if seen.SIP == nil || out.State == NotWatched {
+		return out
+	}
+	out.addClocks(seen)
+	if led, any := c.judgeRedirects(seen, p, at); any {
+		out = both(out, led)
+	}
+	return out
+}
+
+// judgeRedirects judges the certificates along the redirects; any is false where no registrar leads on.
+func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) (out Outcome, any bool) {
+	if seen.Pool == nil {
+		return out, false
+	}
+	j := c.truster(seen, p, at)
+	all := follow(seen.Pool, p, func(a *Attempt, _ *facts.PoolServer) bool {
+		answer := answerTo(seen.SIP, a.Address, p.Firmware.Version)
+		if answer == nil || !asksForLogon(answer.Last()) {
+			return false // the collector says why
+		}
+		for hop := answer.Next; hop != nil && a.State == OK; hop = hop.Next {
+			any = true
+			on := j.visit(hop.Host, hop.Address, a.order, hop.Served)
+			a.State, a.Trust, a.Findings = on.State, on.Trust, append(a.Findings, on.Findings...)
+		}
+		return true
+	})
+	if !any {
+		return out, false
+	}
+	return fold(all), true
+}
+
+func answerTo(s *facts.SIP, address netip.AddrPort, firmware string) *facts.SIPAnswer {
+	for i := range s.Servers {
+		for k := range s.Servers[i].Answers {
+			if a := &s.Servers[i].Answers[k]; s.Servers[i].Address == address && a.Firmware == firmware {
+				return a
+			}
+		}
+	}
+	return nil
+}
+
+// asksForLogon tells that a registrar takes up a sign-in; one that takes 200 lets everybody in.
+func asksForLogon(a *facts.SIPAnswer) bool { return slices.Contains([]int{200, 401, 407}, a.Status) }
+
+// addClocks finds registrars whose clock is off, by our own and by every time server that phones have: where one of
+// those agrees with the registrar, it is another's clock that is off.
+func (o *Outcome) addClocks(seen *facts.Seen) {
+	for i := range seen.SIP.Servers {
+		for k := range seen.SIP.Servers[i].Answers {
+			a := seen.SIP.Servers[i].Answers[k].Last()
+			off := a.Date.Sub(a.At)
+			if a.Date.IsZero() || off.Abs() <= mostClock || agrees(seen.Time, off) {
+				continue
+			}
+			o.State = graver(o.State, Degraded)
+			o.Findings = append(o.Findings, Finding{Reason: reasonSIPClockOff,
+				Seen: fmt.Sprintf("%s: off by %s", a.Address, off.Round(time.Minute))})
+		}
+	}
+	o.settle()
+}
+
+// agrees tells whether some time server is off from our clock by as much.
+func agrees(t *facts.Time, off time.Duration) bool {
+	return t != nil && slices.ContainsFunc(t.Servers, func(s facts.TimeServer) bool {
+		return s.GivesTime() && (off-s.Offset).Abs() <= mostClock
+	})
+}
