@@ -77,10 +77,14 @@ func (w Way) handshake(ctx context.Context, address netip.AddrPort, hosts []stri
 		out.Version, out.Suite, out.Served = tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), s.PeerCertificates
 		return nil
 	}
-	secured := tls.Client(conn, offer)
+	heard := &overhearing{Conn: conn}
+	secured := tls.Client(heard, offer)
 	defer func() { _ = secured.Close() }() // a peer that is gone needs no goodbye
 	if err := secured.HandshakeContext(ctx); err != nil {
 		out.Problem, out.Detail = handshakeProblem(err), printable(err.Error())
+		if out.Problem == facts.HandshakeBadCertificate {
+			heard.recover(&out)
+		}
 		if strings.HasSuffix(out.Detail, choiceOfSSL30) {
 			out.Version = facts.SSL30
 		}

@@ -182,9 +182,13 @@ func serverHello(version, suite uint16) []byte {
 }
 
 // certificateMessage holds one certificate.
-func certificateMessage(der []byte) []byte {
+func certificateMessage(certificates ...[]byte) []byte {
 	length := func(n int) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)} }
-	return handshakeMessage(messageCertificate, slices.Concat(length(len(der)+3), length(len(der)), der))
+	var list []byte
+	for _, der := range certificates {
+		list = slices.Concat(list, length(len(der)), der)
+	}
+	return handshakeMessage(messageCertificate, slices.Concat(length(len(list)), list))
 }
 
 // writes answers a ClientHello with bytes, and reads on until the client is gone.
@@ -250,7 +254,13 @@ func TestHandshakeProblems(t *testing.T) {
 			want{Problem: facts.HandshakeRefused, Version: facts.SSL30}},
 		{"a suite that nobody offered", writes(serverHello(any10, 0x0004)), refused, refused},
 		{"no certificate", writes(serverHello(any10, aes), certificateMessage([]byte("garbage")), handshakeMessage(messageServerHelloDone, nil)),
-			want{Problem: facts.HandshakeBadCertificate}, refused},
+			want{facts.HandshakeBadCertificate, "TLS 1.0", "TLS_RSA_WITH_AES_128_CBC_SHA", 0}, refused},
+		{"a good certificate before garbage", writes(serverHello(any10, aes), certificateMessage(c.Certificate[0], []byte("garbage")),
+			handshakeMessage(messageServerHelloDone, nil)),
+			want{facts.HandshakeBadCertificate, "TLS 1.0", "TLS_RSA_WITH_AES_128_CBC_SHA", 1}, refused},
+		{"garbage before a good certificate", writes(serverHello(any10, aes), certificateMessage([]byte("garbage"), c.Certificate[0]),
+			handshakeMessage(messageServerHelloDone, nil)),
+			want{facts.HandshakeBadCertificate, "TLS 1.0", "TLS_RSA_WITH_AES_128_CBC_SHA", 0}, refused},
 		{"a message out of turn", writes(handshakeMessage(messageServerHelloDone, nil)), want{Problem: facts.HandshakeMalformed}, want{Problem: facts.HandshakeMalformed}},
 		{"another version in the middle", writes(serverHello(any10, aes), []byte{recordHandshake, 3, 3, 0, 1, 0}),
 			want{Problem: facts.HandshakeMalformed}, refused},
@@ -348,4 +358,17 @@ func TestHostileHandshakesEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzOverhear reads what a server said of which crypto/tls made nothing.
+func FuzzOverhear(f *testing.F) {
+	f.Add(slices.Concat(serverHello(tls.VersionTLS10, tls.TLS_RSA_WITH_AES_128_CBC_SHA), certificateMessage([]byte("garbage"))))
+	f.Add([]byte{recordHandshake, 3, 1, 0, 4, messageCertificate, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, heard []byte) {
+		var h facts.Handshake
+		(&overhearing{heard: heard}).recover(&h)
+		if len(h.Served) > maxShown {
+			t.Errorf("%d certificates", len(h.Served))
+		}
+	})
 }
