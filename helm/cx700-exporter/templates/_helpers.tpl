@@ -64,3 +64,8 @@ capabilities:
   add: {{ toJson . }}
   {{- end }}
 {{- end -}}
+
+{{/* All labels, and further ones that count before them: list of the context and a dict. */}}
+{{- define "cx700.labelsWith" -}}
+{{- mergeOverwrite (include "cx700.labels" (first .) | fromYaml) (last . | default dict) | toYaml -}}
+{{- end -}}
