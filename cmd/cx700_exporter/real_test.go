@@ -77,9 +77,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// long tells whether the slow suites are wanted, as `make long` does.
-func long() bool { return os.Getenv("LONG") == "1" }
-
 // guideOutside is the part of the guide's site file about the network outside.
 const guideOutside = `      external:
         resolvers: [203.0.113.5]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -134,6 +135,9 @@ func (p *process) ready() {
 		return status == http.StatusOK
 	})
 }
+
+// long tells whether the slow suites are wanted, as `make long` does.
+func long() bool { return os.Getenv("LONG") == "1" }
 
 var siteLabel = regexp.MustCompile(`site="[^"]*",`)
 

@@ -28,14 +28,14 @@ func (c *Cache) judgeSignIn(seen *facts.Seen, p phone.Profile, at time.Time) Out
 		return out
 	}
 	out.addClocks(seen)
-	if led, any := c.judgeRedirects(seen, p, at); any {
+	if led, leads := c.judgeRedirects(seen, p, at); leads {
 		out = both(out, led)
 	}
 	return out
 }
 
-// judgeRedirects judges the certificates along the redirects; any is false where no registrar leads on.
-func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) (out Outcome, any bool) {
+// judgeRedirects judges the certificates along the redirects; leads is false where none leads on.
+func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) (out Outcome, leads bool) {
 	if seen.Pool == nil {
 		return out, false
 	}
@@ -46,13 +46,13 @@ func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) 
 			return false // the collector says why
 		}
 		for hop := answer.Next; hop != nil && a.State == OK; hop = hop.Next {
-			any = true
+			leads = true
 			on := j.visit(hop.Host, hop.Address, a.order, hop.Served)
 			a.State, a.Trust, a.Findings = on.State, on.Trust, append(a.Findings, on.Findings...)
 		}
 		return true
 	})
-	if !any {
+	if !leads {
 		return out, false
 	}
 	return fold(all), true
