@@ -1,10 +1,15 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 // TestStatusPage holds the first page and those of sites to saying at once what is wrong, where, and how to mend it.
@@ -35,6 +40,51 @@ func TestStatusPage(t *testing.T) {
 		})
 		if strings.Contains(page, "<script") || strings.Contains(page, " style=") {
 			t.Errorf("%v: the page needs more than itself", c.args)
+		}
+	}
+}
+
+// TestProbeNow is for who logged on to the pages, by the password of the web configuration.
+func TestProbeNow(t *testing.T) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "basic_auth_users:\n  reader: %s\n", hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const ask = "/site/headquarters/probe"
+	open := started(t, "lab")
+	if status, body := open.request(http.MethodPost, ask); status != http.StatusForbidden {
+		t.Errorf("without web authentication: status %d: %s", status, body)
+	}
+	if strings.Contains(open.get("/site/headquarters"), "<form") {
+		t.Error("offered without web authentication")
+	}
+	p := started(t, "lab", "--web.config.file="+file)
+	for _, c := range []struct {
+		user, password, origin string
+		want                   int
+	}{
+		{"", "", "", http.StatusUnauthorized},
+		{"reader", "wrong", "", http.StatusUnauthorized},
+		{"reader", "secret", "https://evil.example", http.StatusForbidden},
+		{"reader", "secret", "", http.StatusOK}, // of the page to which it leads back
+	} {
+		header := http.Header{}
+		if c.user != "" {
+			header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password)))
+		}
+		if c.origin != "" {
+			header.Set("Origin", c.origin)
+		}
+		status, _, body := p.answer(http.MethodPost, ask, header)
+		if status != c.want {
+			t.Errorf("%+v: status %d: %s", c, status, body)
+		}
+		if told := strings.Contains(body, "probes started now"); told != (c.want == http.StatusOK) {
+			t.Errorf("%+v: tells that probes started: %v", c, told)
 		}
 	}
 }
