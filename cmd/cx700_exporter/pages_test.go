@@ -20,7 +20,7 @@ func TestStatusPage(t *testing.T) {
 		want []string // in this order
 	}{
 		{nil, "/", []string{"<h1 class=\"good\">Ready: phones can sign in at 1 of 1 site", "headquarters</a> <small>20 phones"}},
-		{nil, "/site/headquarters", []string{"<h1>headquarters</h1>", ">ready</b> all phones", "The phones' walk", "registrar</h4>", "root</h4>",
+		{nil, "/site/headquarters", []string{">headquarters: ready</h1>", ">ready</b> all phones", "The phones' walk", "registrar</h4>", "root</h4>",
 			"external network", ">ready</b> enrolled phones", "enrol_inside_first", "CN=pool01.contoso.com"}},
 		{[]string{"--sites=2", "--fault=branch-002:srv_dropped"}, "/", []string{
 			"1 of 2 sites degraded", "phones can sign in", "branch-002</a>", "registrar: srv_missing", "headquarters</a>", "What is wrong", "create SRV"}},

@@ -236,7 +236,7 @@ func besideCauses(v *signin.Verdict) []found {
 	for i := range v.Beside {
 		j := &v.Beside[i]
 		if f := j.Why(); f != nil && j.State != signin.NotWatched && j.State != signin.NotReached {
-			out = append(out, found{j.Step.Name, string(j.State), slices.Index([]signin.State{signin.Degraded, signin.Unknown, signin.Blocked}, j.State), *f})
+			out = append(out, found{j.Step.Name, string(j.State), gravity(j.State), *f})
 		}
 	}
 	return out

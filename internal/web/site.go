@@ -30,6 +30,7 @@ const fromSite = "../"
 type siteData struct {
 	frame
 	Name, URL string
+	Mark      mark // of the worst verdict
 	Phones    int
 	SIP, DHCP string
 	Sides     []sideData
@@ -69,7 +70,9 @@ type verdictRow struct {
 // stepBox is a step of the walk with its outcomes, those of like phones together.
 type stepBox struct {
 	Name, Asks string
-	Outcomes   []stepOutcome
+	// Class is that of the gravest outcome.
+	Class    string
+	Outcomes []stepOutcome
 }
 
 type stepOutcome struct {
@@ -120,8 +123,9 @@ func (o Options) site(w http.ResponseWriter, r *http.Request) {
 		show(w, http.StatusNotFound, notFoundPage, o.frame("no such site", fromSite, now))
 		return
 	}
+	worst := urgencyMark(p.urgency())
 	d := &siteData{
-		frame: o.frame(p.Name, fromSite, now), Name: p.Name, URL: siteURL(p.Name), Phones: p.Phones, NotProven: signin.NotProven,
+		frame: o.frame(p.Name+" "+worst.Text, fromSite, now), Mark: worst, Name: p.Name, URL: siteURL(p.Name), Phones: p.Phones, NotProven: signin.NotProven,
 		CanProbe: o.mayProbe(r),
 	}
 	if d.Asked = asked(r); d.Asked != "" { // the plain page soon shows what came of it
@@ -194,6 +198,7 @@ func verdictOf(g group, now time.Time) verdictRow {
 // box brings together how a step ends for the phones.
 func (s *side) box(of func(*signin.Verdict) *signin.Judged) stepBox {
 	step := of(s.Standings[0].Verdict).Step
+	worst := 0
 	out := stepBox{Name: strings.ReplaceAll(string(step.Name), "_", " "), Asks: step.Asks}
 	reason := func(j *signin.Judged) string {
 		if r := j.Reason(); r != nil {
@@ -210,6 +215,9 @@ func (s *side) box(of func(*signin.Verdict) *signin.Judged) stepBox {
 		o := stepOutcome{Mark: markOf(string(j.State)), Reason: reason(j)}
 		if len(all) > 1 {
 			o.Phones = g.Phones
+		}
+		if g := gravity(j.State); g >= worst {
+			worst, out.Class = g, o.Mark.Class
 		}
 		out.Outcomes = append(out.Outcomes, o)
 	}
@@ -275,7 +283,12 @@ func weight(j *signin.Judged, r *phone.Reason) (word string, grave int) {
 	if r.Effect < phone.Degrades {
 		return r.Effect.String(), 0
 	}
-	return string(j.State), 1 + slices.Index([]signin.State{signin.OK, signin.Degraded, signin.Unknown, signin.Blocked}, j.State)
+	return string(j.State), gravity(j.State)
+}
+
+// gravity orders the states of a step; 0 for those that say nothing of the phone's way.
+func gravity(s signin.State) int {
+	return 1 + slices.Index([]signin.State{signin.OK, signin.Degraded, signin.Unknown, signin.Blocked}, s)
 }
 
 // troubles are the last ones of the phones, those with the same together.

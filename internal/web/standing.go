@@ -142,3 +142,11 @@ func (p *place) urgency() int {
 	}
 	return worst
 }
+
+// urgencyMark says in few words how a site stands.
+func urgencyMark(urgency int) mark {
+	return map[int]mark{
+		noVerdict: {"none", "no verdict"}, ready: markOf("ready"), notAll: markOf("degraded"), waiting: markOf(notYet), unclear: markOf("unknown"),
+		stoppedForNew: {"blocked", "blocked for new phones"}, stoppedForAll: markOf("blocked"),
+	}[urgency]
+}
