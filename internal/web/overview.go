@@ -257,7 +257,7 @@ func causes(places []*place, of func(*signin.Verdict) []found) []cause {
 						by[key], order = c, append(order, c)
 					}
 					c.worst = max(c.worst, f.grave)
-					if !slices.Contains(c.sites, p.Name) {
+					if len(c.sites) == 0 || c.sites[len(c.sites)-1] != p.Name {
 						c.sites = append(c.sites, p.Name)
 					}
 				}

@@ -83,7 +83,7 @@ func show(w http.ResponseWriter, status int, page *template.Template, data any) 
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // who went away needs no page
+	_, _ = w.Write(bytes.TrimRight(out.Bytes(), "\n")) // who went away needs no page
 }
 
 // mark is a state as a page shows it: the class gives its colour and its shape, Text is the word.

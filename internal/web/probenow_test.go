@@ -20,7 +20,7 @@ func TestProbeNowNeedsALogon(t *testing.T) {
 	bubble(t, func(p *page) {
 		p.start(nil) // without web authentication
 		p.run()
-		before := maps.Clone(p.probes)
+		before := p.made()
 		p.expect(http.StatusForbidden, http.MethodPost, probeOslo, "basic_auth_users")
 		p.logged()
 		p.handler = Handler(Options{Scheduler: p.scheduler, Problem: func() string { return "" }, LoggedOn: p.loggedOn})
@@ -34,8 +34,8 @@ func TestProbeNowNeedsALogon(t *testing.T) {
 		}
 		p.expect(http.StatusNotFound, http.MethodPost, "/site/bergen/probe", "no such site")
 		pass(time.Second)
-		if !maps.Equal(p.probes, before) {
-			t.Errorf("probes %v, want those of before, %v", p.probes, before)
+		if got := p.made(); !maps.Equal(got, before) {
+			t.Errorf("probes %v, want those of before, %v", got, before)
 		}
 	})
 }
@@ -62,15 +62,15 @@ func TestProbeNowRunsWhatThereIs(t *testing.T) {
 		p.logged()
 		p.start(nil)
 		p.run()
-		before := maps.Clone(p.probes)
+		before := p.made()
 		w := p.expect(http.StatusSeeOther, http.MethodPost, probeOslo)
 		if got := w.Header().Get("Location"); got != "../oslo?due=2&kept=2" {
 			t.Errorf("leads to %q", got)
 		}
 		pass(time.Second)
 		for key, more := range map[string]int{"internal dns": 1, "external dns": 1, "internal directory": 0, "external directory": 0} {
-			if p.probes[key] != before[key]+more {
-				t.Errorf("%s: %d probes after %d, want %d more", key, p.probes[key], before[key], more)
+			if got := p.made()[key]; got != before[key]+more {
+				t.Errorf("%s: %d probes after %d, want %d more", key, got, before[key], more)
 			}
 		}
 		d := p.read("/site/oslo?due=2&kept=2")
@@ -84,7 +84,7 @@ func TestProbeNowRunsWhatThereIs(t *testing.T) {
 		}
 		// The schedule goes on as before.
 		pass(time.Minute)
-		if got := p.probes["internal dns"]; got != before["internal dns"]+3 {
+		if got := p.made()["internal dns"]; got != before["internal dns"]+3 {
 			t.Errorf("%d probes of two sites a minute later, want %d", got, before["internal dns"]+3)
 		}
 	})

@@ -120,7 +120,9 @@ func (o Options) site(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	p := o.place(r.PathValue("name"), now)
 	if p == nil {
-		show(w, http.StatusNotFound, notFoundPage, o.frame("no such site", fromSite, now))
+		f := o.frame("no such site", fromSite, now)
+		f.Refresh = ""
+		show(w, http.StatusNotFound, notFoundPage, f)
 		return
 	}
 	worst := urgencyMark(p.urgency())
@@ -322,10 +324,10 @@ func (o Options) targets(name string, s *side, now time.Time) []targetRow {
 	for _, p := range o.Scheduler.Plan().Find(name, s.Network, "") {
 		out = append(out, targetOf(p, o.Scheduler.Last(p), now))
 	}
-	order := []string{"lease", "time", "registrar", "tls", "domain_controller", "root", "trust", "signin", "exchange", "update", "firmware"}
+	order := slices.Concat(signin.Walk(&signin.Cache{}), signin.Beside(&signin.Cache{}))
 	place := func(r targetRow) int {
 		first, _, _ := strings.Cut(r.Step, ",")
-		if i := slices.Index(order, first); i >= 0 {
+		if i := slices.IndexFunc(order, func(s signin.Step) bool { return string(s.Name) == first }); i >= 0 {
 			return i
 		}
 		return len(order)

@@ -328,7 +328,7 @@ func TestTargetsWithoutVerdict(t *testing.T) {
 		if got := d.texts("li", ""); len(got) != 4 || got[0] != "blocked directory, internal, contoso.com of oslo, at oslo, for 0 s: broken, it is broken. Seen: as seen" {
 			t.Errorf("targets %q", got)
 		}
-		p.found = finds(nil)
+		p.change(func() { p.found = finds(nil) })
 		pass(time.Minute + 10*time.Second)
 		if got := p.read("/").texts("li", ""); got != nil {
 			t.Errorf("targets %q, though nothing fails", got)
@@ -345,8 +345,10 @@ func TestSitePage(t *testing.T) {
 			t.Errorf("before the first probe: %q", got)
 		}
 		p.run()
-		p.found = at("internal", "sip", failure(collectors.Blocks))
-		p.served = issued(t, "sip.contoso.com", time.Now().AddDate(0, 0, 7))
+		p.change(func() {
+			p.found = at("internal", "sip", failure(collectors.Blocks))
+			p.served = issued(t, "sip.contoso.com", time.Now().AddDate(0, 0, 7))
+		})
 		pass(2 * time.Minute)
 		d = p.read("/site/oslo")
 		verdicts := d.texts("ul", "verdicts")
@@ -417,7 +419,7 @@ func TestTroubleIsKept(t *testing.T) {
 		good := p.served
 		p.start(nil)
 		p.run()
-		p.served = issued(t, "sip.contoso.com", time.Now().AddDate(0, 0, -1))
+		p.change(func() { p.served = issued(t, "sip.contoso.com", time.Now().AddDate(0, 0, -1)) })
 		pass(time.Minute)
 		d := p.read("/site/oslo")
 		if got := d.texts("ul", "verdicts")[0]; !strings.HasPrefix(got, "blocked enrolled phones, at trust: link_expired") {
@@ -426,7 +428,7 @@ func TestTroubleIsKept(t *testing.T) {
 		if got := d.texts("figcaption", ""); !slices.Contains(got, "ended 1 d ago: CN=sip.contoso.com 1999-01-01 to 1999-12-31, registrar 10.0.0.81:5061") {
 			t.Errorf("certificates %q", got)
 		}
-		p.served = good
+		p.change(func() { p.served = good })
 		pass(time.Minute)
 		d = p.read("/site/oslo")
 		if got := d.texts("ul", "verdicts")[0]; !strings.HasPrefix(got, "ready enrolled phones since 00:02 UTC") {

@@ -128,6 +128,20 @@ func (p *page) collector(name string, step phone.Step) *collectors.Collector {
 	}
 }
 
+// change has the probes find something else from now on.
+func (p *page) change(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	do()
+}
+
+// made counts the probes so far, by network and collector.
+func (p *page) made() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.probes)
+}
+
 // run probes everything once and goes on until the test ends or stop is called.
 func (p *page) run() {
 	p.t.Helper()
