@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
@@ -36,7 +37,6 @@ type overview struct {
 	frame
 	// State, Headline and More sum all up for a reader in a hurry.
 	State, Headline, More string
-	Sites                 int
 	Rows                  []siteRow
 	Page, Pages           int
 	// Self is how the exporter itself is placed: its network and clock, and its accounts.
@@ -93,10 +93,10 @@ type cause struct {
 	worst int
 }
 
-// Previous and Next are the neighbouring pages, 0 where there is none.
+// Previous is the page before, 0 on the first.
 func (d *overview) Previous() int { return d.Page - 1 }
 
-// Next is the page after.
+// Next is the page after, 0 on the last.
 func (d *overview) Next() int {
 	if d.Page >= d.Pages {
 		return 0
@@ -108,7 +108,7 @@ func (d *overview) Next() int {
 func (o Options) overview(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	places := o.places(now)
-	d := &overview{frame: o.frame("", "", now), Sites: len(places)}
+	d := &overview{frame: o.frame("", "", now)}
 	d.sumUp(places)
 	d.Causes, d.MoreCauses = cut(causes(places, standingCauses), mostCauses)
 	d.Beside, d.MoreBeside = cut(causes(places, besideCauses), mostCauses)
@@ -146,7 +146,7 @@ func (d *overview) sumUp(places []*place) {
 		}
 	}
 	of := func(n int, state string) string {
-		return fmt.Sprintf("%d of %s %s", n, plural(len(places), "site"), state)
+		return strings.TrimSpace(fmt.Sprintf("%d of %s %s", n, plural(len(places), "site"), state))
 	}
 	switch all, fresh := count[stoppedForAll], count[stoppedForNew]; {
 	case all > 0:
@@ -155,7 +155,7 @@ func (d *overview) sumUp(places []*place) {
 			d.Headline += fmt.Sprintf(", up to %s", plural(phones, "phone"))
 		}
 		if phones > 0 && unsaid > 0 {
-			d.Headline += fmt.Sprintf(" and those of %s that names no number", plural(unsaid, "site"))
+			d.Headline += fmt.Sprintf(" and those of %s without a number", plural(unsaid, "site"))
 		}
 		if fresh > 0 {
 			d.More = fmt.Sprintf("new phones only at %d more", fresh)

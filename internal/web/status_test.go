@@ -26,6 +26,7 @@ import (
 	"github.com/cx700/cx700_exporter/internal/certtest"
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
 
@@ -229,6 +230,28 @@ func TestOverviewTellsNewPhonesApart(t *testing.T) {
 			t.Errorf("lines %q", got)
 		}
 	})
+}
+
+// TestHeadlineCountsPhones as far as the site file says how many there are.
+func TestHeadlineCountsPhones(t *testing.T) {
+	stopped := func(kind phone.Kind, phones int) *place {
+		v := &signin.Verdict{State: signin.Stopped, Profile: phone.Profile{Kind: kind}}
+		return &place{Phones: phones, Sides: []*side{{Network: "internal", Standings: []*schedule.Standing{{Verdict: v}}}}}
+	}
+	for want, places := range map[string][]*place{
+		"2 of 2 sites blocked, up to 50 phones; ":                                      {stopped(phone.Enrolled, 20), stopped(phone.Enrolled, 30)},
+		"2 of 2 sites blocked; ":                                                       {stopped(phone.Enrolled, 0), stopped(phone.Enrolled, 0)},
+		"2 of 2 sites blocked, up to 20 phones and those of 1 site without a number; ": {stopped(phone.Enrolled, 20), stopped(phone.Enrolled, 0)},
+		"1 of 2 sites blocked, up to 1 phone; new phones only at 1 more":               {stopped(phone.Enrolled, 1), stopped(phone.New, 30)},
+		"1 of 1 site blocked for new phones; enrolled phones can sign in":              {stopped(phone.New, 30)},
+		"No verdict: what phones depend on is not watched; ":                           nil,
+	} {
+		var d overview
+		d.sumUp(places)
+		if got := d.Headline + "; " + d.More; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // TestOverviewPages: thousands of sites come in pages, the worst first.
