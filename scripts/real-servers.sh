@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages which internal/bed plays the environment with:
-# a Samba domain controller, BIND, chrony, Apache, HAProxy, GnuTLS, and the tools that check them.
+# a Samba domain controller, BIND, chrony, Apache, HAProxy, GnuTLS, the tools that check them, and the browser that
+# looks at the pages.
 # No service is started; running it again when everything is there does nothing.
 set -euo pipefail
 
@@ -10,6 +11,7 @@ required=(
 	chrony faketime iproute2 iptables curl prometheus
 	openssl gnutls-bin python3 apache2 haproxy libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba
 	isc-dhcp-server dnsmasq-base kamailio
+	chromium fonts-dejavu-core
 )
 # Part of the samba package in some releases, packages of their own in others.
 optional=(samba-ad-dc samba-ad-provision)

@@ -25,7 +25,7 @@ func arrows() map[string][]string {
 			"collectors", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
 			"internal/signin", "internal/site", "internal/spell", "internal/state", "internal/web",
 		},
-		"internal/web":   {"collectors", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
+		"internal/web":   {"collectors", "internal/check", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
 		"internal/check": {"internal/phone", "internal/reach", "internal/schedule", "internal/signin", "internal/site", "internal/state"},
 		"internal/schedule": {
 			"collectors", "internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/signin", "internal/site", "internal/state",

@@ -1,42 +1,91 @@
 package main
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
-// TestStatusPage holds the first page to saying at once what is wrong, where, and how to mend it.
+// TestStatusPage holds the first page and those of sites to saying at once what is wrong, where, and how to mend it.
 func TestStatusPage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
+		page string
 		want []string // in this order
 	}{
-		{nil, []string{"<h1 class=\"good\">Good: nothing that stops a phone was found</h1>", "<details open>", "Good: 22 of 22 targets", "headquarters"}},
-		{[]string{"--sites=2", "--fault=branch-002:srv_dropped"}, []string{
-			"Degraded at 1 of 2 sites: phones get through", "<p>branch-002</p>", "dns at branch-002, internal", "srv_missing",
-			"create SRV", "Good: 41 of 42 targets", "headquarters"}},
-		{[]string{"--sites=3", "--fault=branch-002:srv_dropped", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, []string{
-			"Blocked at 1 of 3 sites: phones would not get through", "<p>branch-003</p>",
-			"ntp at branch-003, internal", "time_off", "set that server", "is off by 7m0", "Do not hard reset it",
-			"dns at branch-003, internal", "wildcard_misdirects", "wildcard_zone", "Good: 58 of 62 targets"}},
-		{[]string{"--fault=ad_ca_empty"}, []string{"Blocked at 1 of 1 sites: new phones would not get through, enrolled ones would",
-			"directory at headquarters, internal", "root_empty", "certutil -f -dspublish"}},
+		{nil, "/", []string{"<h1 class=\"good\">Ready: phones can sign in at 1 of 1 site", "headquarters</a> <small>20 phones"}},
+		{nil, "/site/headquarters", []string{">headquarters: ready</h1>", ">ready</b> all phones", "The phones' walk", "registrar</h4>", "root</h4>",
+			"external network", ">ready</b> enrolled phones", "enrol_inside_first", "CN=pool01.contoso.com"}},
+		{[]string{"--sites=2", "--fault=branch-002:srv_dropped"}, "/", []string{
+			"1 of 2 sites degraded", "phones can sign in", "branch-002</a>", "registrar: srv_missing", "headquarters</a>", "What is wrong", "create SRV"}},
+		{[]string{"--sites=3", "--fault=branch-002:srv_dropped", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, "/", []string{
+			"1 of 3 sites blocked, up to 20 phones", "branch-003</a>", "time: time_off", "branch-002</a>", "headquarters</a>", "is off by ", "set that server"}},
+		{[]string{"--sites=3", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, "/site/branch-003", []string{
+			">blocked</b> all phones, at time: time_off", "What was found", "is off by ", "Do not hard reset it", "wildcard_misdirects",
+			"The last trouble", "The last 24 hours", ">dns</a>", "wildcard_zone"}},
+		{[]string{"--fault=ad_bind_refused"}, "/", []string{"<h1 class=\"unknown\">", "Account headquarters: <b class=\"unknown\">stopped</b>, since ", "credential_refused"}},
+		{[]string{"--fault=exchange_hardened"}, "/", []string{
+			"Ready: phones can sign in at 1 of 1 site", "Beside the sign-in", "exchange_hardened", "allow TLS 1.0"}},
 	} {
 		p := started(t, append([]string{"lab"}, c.args...)...)
-		p.reported()
-		page := p.get("/")
-		rest := page
-		for _, want := range c.want {
-			_, after, found := strings.Cut(rest, want)
-			if !found {
-				t.Errorf("%v: no %q, or not in its place:\n%s", c.args, want, page)
-				break
-			}
-			rest = after
-		}
-		if strings.Contains(page, "<script") || strings.Contains(page, "//") {
+		var page string
+		p.eventually(fmt.Sprintf("%s of %v has all in its place", c.page, c.args), func() bool {
+			page = strings.ReplaceAll(p.get(c.page), "<wbr>", "")
+			return inOrder(page, c.want...) == nil
+		})
+		if strings.Contains(page, "<script") || strings.Contains(page, " style=") {
 			t.Errorf("%v: the page needs more than itself", c.args)
+		}
+	}
+}
+
+// TestProbeNow is for who logged on to the pages, by the password of the web configuration.
+func TestProbeNow(t *testing.T) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "basic_auth_users:\n  reader: %s\n", hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const ask = "/site/headquarters/probe"
+	open := started(t, "lab")
+	if status, body := open.request(http.MethodPost, ask); status != http.StatusForbidden {
+		t.Errorf("without web authentication: status %d: %s", status, body)
+	}
+	if strings.Contains(open.get("/site/headquarters"), "<form") {
+		t.Error("offered without web authentication")
+	}
+	p := started(t, "lab", "--web.config.file="+file)
+	for _, c := range []struct {
+		user, password, origin string
+		want                   int
+	}{
+		{"", "", "", http.StatusUnauthorized},
+		{"reader", "wrong", "", http.StatusUnauthorized},
+		{"reader", "secret", "https://evil.example", http.StatusForbidden},
+		{"reader", "secret", "", http.StatusOK}, // of the page to which it leads back
+	} {
+		header := http.Header{}
+		if c.user != "" {
+			header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password)))
+		}
+		if c.origin != "" {
+			header.Set("Origin", c.origin)
+		}
+		status, _, body := p.answer(http.MethodPost, ask, header)
+		if status != c.want {
+			t.Errorf("%+v: status %d: %s", c, status, body)
+		}
+		if told := strings.Contains(body, "probes started now"); told != (c.want == http.StatusOK) {
+			t.Errorf("%+v: tells that probes started: %v", c, told)
 		}
 	}
 }

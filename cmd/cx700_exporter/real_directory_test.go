@@ -354,6 +354,7 @@ func testNoSecretShows(t *testing.T, r *rig, e *exporter, file, statefile string
 	must(t, err)
 	told := map[string]string{"log": e.log.String(), "state file": string(stateText), "/": e.get(t, "/"), "/metrics": e.get(t, "/metrics")}
 	for _, bind := range binds {
+		told["/site/"+bind] = e.get(t, "/site/"+bind)
 		told["/probe of "+bind] = e.get(t, "/probe?collector=directory&site="+bind)
 		_, out := r.ran(t, "probe", "directory", "--site="+bind, "--config.file="+file, "--log.level=debug")
 		told["probe of "+bind] = out

@@ -19,6 +19,7 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/metric"
@@ -222,7 +223,7 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	o := web.Options{
-		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Info(), Lab: lab,
+		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Info(), Lab: lab, LoggedOn: loggedOn(f.ConfigFile),
 		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
 			yield(authorities)
 			yield(d.credentials())
@@ -233,6 +234,33 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		o.Reload = d.reload
 	}
 	return web.Handler(o), nil
+}
+
+// loggedOn tells who was let in by web authentication: by a certificate that was verified, or as a user of the web
+// configuration, whose password the toolkit has checked before a request comes so far. It reads the file anew each
+// time, as the toolkit does.
+func loggedOn(file string) func(*http.Request) bool {
+	if file == "" {
+		return nil
+	}
+	return func(r *http.Request) bool {
+		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+			return true
+		}
+		user, _, sent := r.BasicAuth()
+		if !sent {
+			return false
+		}
+		var config struct {
+			Users map[string]string `yaml:"basic_auth_users"`
+		}
+		data, err := os.ReadFile(file)
+		if err != nil || yaml.Unmarshal(data, &config) != nil {
+			return false
+		}
+		_, known := config.Users[user]
+		return known
+	}
 }
 
 // credentials gives the series of the credentials as they are now.

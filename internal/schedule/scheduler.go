@@ -314,11 +314,35 @@ func (s *Scheduler) ticks(ctx context.Context) {
 func (s *Scheduler) hasten(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := time.Now(); j.index >= 0 && j.next.After(now) {
+	s.advance(j, time.Now())
+}
+
+func (s *Scheduler) advance(j *job, now time.Time) {
+	if j.index >= 0 && j.next.After(now) {
 		j.next = now
 		heap.Fix(&s.due, j.index)
 		s.rouse()
 	}
+}
+
+// Hasten makes what is planned for a site due now, and tells how many probes that are. Those that log on or run alone
+// keep their turn: nobody can make the exporter log on, or read an image, more often by asking for it.
+func (s *Scheduler) Hasten(siteName string) (due, kept int) {
+	now := time.Now() // one for all, so that they share a walk through the names
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.plan.Load().jobs {
+		p := j.planned.Load()
+		switch {
+		case !slices.Contains(p.Sites, siteName):
+		case p.Target.Credentialled() || p.Collector.Alone:
+			kept++
+		default:
+			due++
+			s.advance(j, now)
+		}
+	}
+	return due, kept
 }
 
 func (s *Scheduler) cancelAll() {

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// probesPerSecond and probeBurst bound what /probe sends into the network.
+	// probesPerSecond and probeBurst bound what probes on demand send into the network.
 	probesPerSecond = 1
 	probeBurst      = 5
 	// stopGrace is how long answers under way may take after the exporter was told to stop.
@@ -36,6 +36,9 @@ type Options struct {
 	// when nothing is.
 	Problem func() string
 	Version string
+	// LoggedOn tells whether who asks was let in by web authentication; nil where nobody ever is. Only then may a site
+	// be probed from its page.
+	LoggedOn func(*http.Request) bool
 	// Lab is the page of the embedded lab; nil outside it.
 	Lab http.Handler
 }
@@ -46,14 +49,18 @@ func Handler(o Options) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerForTransactional(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
 	}))
-	mux.HandleFunc("GET /{$}", o.status)
-	mux.HandleFunc("GET /probe", o.probe(rate.NewLimiter(probesPerSecond, probeBurst)))
+	limit := rate.NewLimiter(probesPerSecond, probeBurst)
+	sameOrigin := http.NewCrossOriginProtection()
+	mux.HandleFunc("GET /{$}", o.overview)
+	mux.HandleFunc("GET /site/{name}", o.site)
+	mux.Handle("POST /site/{name}/probe", sameOrigin.Handler(o.probeNow(limit)))
+	mux.HandleFunc("GET /probe", o.probe(limit))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "cx700_exporter is healthy.")
 	})
 	mux.HandleFunc("GET /-/ready", o.ready)
 	if o.Reload != nil {
-		mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(o.reload)))
+		mux.Handle("POST /-/reload", sameOrigin.Handler(http.HandlerFunc(o.reload)))
 	}
 	if o.Lab != nil {
 		mux.Handle("/lab", o.Lab)
