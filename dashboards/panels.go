@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,9 +53,16 @@ func reduce() map[string]any {
 
 // stat is a large number, in the colour of its threshold or mapping; one for each series with a legend.
 func stat(title, description string, w int, t Target, properties ...Property) *Panel {
-	p := panel("stat", title, description, w, 4, []Target{t}, properties)
+	p := panel("stat", title, description, w, 3, []Target{t}, properties)
 	p.Options = map[string]any{"colorMode": "background", "graphMode": "none", "justifyMode": "center", "orientation": "auto",
 		"textMode": "auto", "reduceOptions": reduce()}
+	return p
+}
+
+// figure is a large number that is neither good nor bad.
+func figure(title, description string, w int, t Target, properties ...Property) *Panel {
+	p := stat(title, description, w, t, properties...)
+	p.Options["colorMode"] = "none"
 	return p
 }
 
@@ -83,7 +91,7 @@ func timeline(title, description string, w, h int, targets []Target, states Prop
 func bars(title, description string, w, h int, t Target, properties ...Property) *Panel {
 	p := panel("bargauge", title, description, w, h, []Target{t}, append([]Property{{"min", 0}}, properties...))
 	p.Options = map[string]any{"displayMode": "basic", "orientation": "horizontal", "showUnfilled": true, "valueMode": "color",
-		"namePlacement": "left", "reduceOptions": reduce()}
+		"namePlacement": "left", "reduceOptions": reduce(), "text": map[string]any{"titleSize": 12, "valueSize": 14}}
 	return p
 }
 
@@ -106,6 +114,42 @@ func col(field, title string, properties ...Property) column {
 	return column{field, title, properties}
 }
 
+// widths are those of labels with short values, in pixels; the others share what is left.
+func widths() map[string]int {
+	return map[string]int{
+		"network": 80, "firmware": 105, "phone": 80, "step": 135, "collector": 145, "container": 175, "what": 110,
+		"dc": 140, "address": 150, "server": 130, "offer": 80, "order": 65, "port": 60, "version": 95, "type": 60, "url": 95,
+		"server_version": 100, "service_version": 100, "key": 85, "signature_algorithm": 105, "sha256": 150, "instance": 150,
+	}
+}
+
+// finished adds how wide a column is, and that its thresholds are seen.
+func (c column) finished() []Property {
+	out := slices.Clone(c.properties)
+	has := func(id string) bool {
+		return slices.ContainsFunc(c.properties, func(p Property) bool { return p.ID == id })
+	}
+	valued := func(id string, value any) bool {
+		return slices.ContainsFunc(c.properties, func(p Property) bool { return p.ID == id && p.Value == value })
+	}
+	wide := widths()[c.field]
+	switch {
+	case valued("unit", iso):
+		wide = 165
+	case valued("unit", ago):
+		wide = 130
+	case len(c.field) == 1:
+		wide = max(95, 8*len(c.title)+25)
+	}
+	if wide > 0 {
+		out = append(out, Property{"custom.width", wide})
+	}
+	if has("thresholds") && !has("custom.cellOptions") {
+		out = append(out, Property{"custom.cellOptions", map[string]any{"type": "color-text"}})
+	}
+	return out
+}
+
 // table shows the answers to queries now, merged where their labels are equal.
 func table(title, description string, w, h int, columns []column, exprs ...string) *Panel {
 	var targets []Target
@@ -124,8 +168,8 @@ func table(title, description string, w, h int, columns []column, exprs ...strin
 			}
 		}
 		order[field], names[field] = i, c.title
-		if len(c.properties) > 0 {
-			p.Fields.Overrides = append(p.Fields.Overrides, Override{Matcher{"byName", c.title}, c.properties})
+		if properties := c.finished(); len(properties) > 0 {
+			p.Fields.Overrides = append(p.Fields.Overrides, Override{Matcher{"byName", c.title}, properties})
 		}
 	}
 	hidden := map[string]any{"Time": true}
@@ -149,6 +193,12 @@ func (p *Panel) sorted(title string, descending bool) *Panel {
 	return p
 }
 
+// beside puts long names of series to the right of a graph.
+func (p *Panel) beside() *Panel {
+	p.Options["legend"].(map[string]any)["placement"] = "right"
+	return p
+}
+
 // coloured gives each series of a name its colour.
 func (p *Panel) coloured(colours ...string) *Panel {
 	for i := 0; i < len(colours); i += 2 {
@@ -161,10 +211,15 @@ func fixed(colour string) Property {
 	return Property{"color", map[string]any{"mode": "fixed", "fixedColor": colour}}
 }
 
+// Units of moments, in milliseconds.
+const (
+	iso = "dateTimeAsIso"
+	ago = "dateTimeFromNow"
+)
+
 func unit(u string) Property       { return Property{"unit", u} }
 func decimals(n int) Property      { return Property{"decimals", n} }
 func noValue(text string) Property { return Property{"noValue", text} }
-func width(pixels int) Property    { return Property{"custom.width", pixels} }
 
 // stacked draws areas on each other.
 func stacked() []Property {
@@ -185,9 +240,6 @@ func thresholds(base string, steps ...step) Property {
 	}
 	return Property{"thresholds", map[string]any{"mode": "absolute", "steps": out}}
 }
-
-// plain is a value that is neither good nor bad.
-func plain() Property { return thresholds(neutral) }
 
 // daysLeft colours what ends.
 func daysLeft() Property {

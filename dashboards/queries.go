@@ -59,20 +59,31 @@ func renamed(expr, label, name string) string {
 // union joins the answers to several queries.
 func union(exprs ...string) string { return strings.Join(exprs, " or ") }
 
-// ends lists when everything ends that phones sign in by, in seconds since 1970, with the labels what, where and network.
-// Authorities built into the phone that ended already are not of it: they are the same for everybody, and end but once.
+// lined gives each series one name, made of labels; so the lines of a panel stand in the order of these labels, which
+// are otherwise sorted by theirs.
+func lined(expr string, by ...string) Target {
+	return over(fmt.Sprintf(`max by (line) (label_join(%s, "line", " ", "%s"))`, expr, strings.Join(by, `", "`)), "{{line}}")
+}
+
+// ends lists when what was set up for the chosen sites ends, in seconds since 1970, with the labels what, where and
+// network.
 func ends(matchers string) string {
-	end := func(what, where, expr string) string {
-		return named(renamed(expr, where, "where"), "what", what)
-	}
 	const notAfter = "certificate_not_after_timestamp_seconds"
 	return fmt.Sprintf("max by (what, where, network) (%s)", union(
 		end("registrar", "address", behind(matchers, "pool", "cx700_pool_"+notAfter, "network", "address")),
 		end("root in AD", "sha256", behind(matchers, "directory", `cx700_ad_ca_`+notAfter+`{container="certification_authorities"}`, "sha256")),
-		end("published by AD, no root", "sha256", behind(matchers, "directory", `cx700_ad_ca_`+notAfter+`{container!="certification_authorities"}`, "sha256")),
-		end("handed out by certsrv", "sha256", behind(matchers, "certsrv", "cx700_certsrv_"+notAfter, "sha256")),
+		end("AD, no root", "sha256", behind(matchers, "directory", `cx700_ad_ca_`+notAfter+`{container!="certification_authorities"}`, "sha256")),
+		end("certsrv", "sha256", behind(matchers, "certsrv", "cx700_certsrv_"+notAfter, "sha256")),
 		end("Exchange", "address", behind(matchers, "exchange", "cx700_exchange_"+notAfter, "network", "address")),
-		end("password of our account", "credential", "max by (credential) (cx700_credential_password_expiry_timestamp_seconds)"),
-		end("built into the phone", "authority", "max by (authority) (cx700_trusted_authority_not_after_timestamp_seconds > time())"),
+		end("our password", "credential", "max by (credential) (cx700_credential_password_expiry_timestamp_seconds)"),
 	))
 }
+
+// allEnds adds the authorities built into the phone that live: the same for everybody, and no trouble to who has a root
+// of their own.
+func allEnds(matchers string) string {
+	return fmt.Sprintf("max by (what, where, network) (%s)", union(ends(matchers),
+		end("built in", "authority", "max by (authority) (cx700_trusted_authority_not_after_timestamp_seconds > time())")))
+}
+
+func end(what, where, expr string) string { return named(renamed(expr, where, "where"), "what", what) }
