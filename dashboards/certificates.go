@@ -33,7 +33,7 @@ func certificates() *Dashboard {
 			now("sum(max by (authority) (cx700_trusted_authority_not_after_timestamp_seconds) > bool time())", ""), unit("short"), noValue("nothing reported")),
 		row("Time line of all that ends"),
 		bars("The next twenty, by days left", "The shorter the bar, the sooner. What ended has none.", 12, 14,
-			now("sort(bottomk(20, "+left(allEnds(chosenSites))+"))", "{{what}} {{where}} {{network}}"), unit("suffix: days"), decimals(0), daysLeft()),
+			now(fmt.Sprintf("sort(bottomk(20, %s))", left(line(allEnds(chosenSites), "what", "where", "network"))), "{{line}}"), unit("suffix: days"), decimals(0), daysLeft()),
 		table("All that ends", "Of the chosen sites, and the authorities built into the phone that live. By fingerprint (its beginning) where a certificate was published, by address where it was served.", 12, 14,
 			[]column{col("what", "What"), col("where", "Where"), col("network", "Network"), col("A", "Days left", decimals(0), daysLeft(), cell()),
 				col("B", "Ends", unit(iso))},

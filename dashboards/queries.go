@@ -59,11 +59,13 @@ func renamed(expr, label, name string) string {
 // union joins the answers to several queries.
 func union(exprs ...string) string { return strings.Join(exprs, " or ") }
 
-// lined gives each series one name, made of labels; so the lines of a panel stand in the order of these labels, which
-// are otherwise sorted by theirs.
-func lined(expr string, by ...string) Target {
-	return over(fmt.Sprintf(`max by (line) (label_join(%s, "line", " ", "%s"))`, expr, strings.Join(by, `", "`)), "{{line}}")
+// line gives each series one name, made of labels.
+func line(expr string, by ...string) string {
+	return fmt.Sprintf(`max by (line) (label_join(%s, "line", " ", "%s"))`, expr, strings.Join(by, `", "`))
 }
+
+// lined draws series in the order of these labels; otherwise they would be in that of all their labels by name.
+func lined(expr string, by ...string) Target { return over(line(expr, by...), "{{line}}") }
 
 // ends lists when what was set up for the chosen sites ends, in seconds since 1970, with the labels what, where and
 // network.
