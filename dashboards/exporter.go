@@ -17,6 +17,9 @@ func exporter() *Dashboard {
 	const duration, queue = "cx700_probe_duration_seconds", "cx700_probe_queue_seconds"
 	const byTarget = "network, collector, target"
 	age := "time() - max by (" + byTarget + ") (" + own("cx700_probe_last_run_timestamp_seconds") + ")"
+	inProgram := func(moment string) string {
+		return fmt.Sprintf("1000 * max by (instance, version, goversion) (%s * on (job, instance) group_right () %s)", own(moment), own("cx700_exporter_build_info"))
+	}
 	return dashboard("exporter", "the exporter itself",
 		"Whether one can rely on what the exporter says: it is there, its results are young, its network and clock are good, its accounts work.",
 		[]Variable{
@@ -73,6 +76,5 @@ func exporter() *Dashboard {
 		table("Programs", "Version, start, and when the site file was last read with success.", 12, 8,
 			[]column{col("instance", "Instance"), col("version", "Version"), col("goversion", "Go"),
 				col("A", "Started", unit(ago)), col("B", "Site file read", unit(ago))},
-			"1000 * max by (job, instance) ("+own("process_start_time_seconds")+") * on (job, instance) group_right () max by (instance, job, version, goversion) ("+own("cx700_exporter_build_info")+")",
-			"1000 * max by (job, instance) ("+own("cx700_config_last_reload_success_timestamp_seconds")+") * on (job, instance) group_right () max by (instance, job, version, goversion) ("+own("cx700_exporter_build_info")+")"))
+			inProgram("process_start_time_seconds"), inProgram("cx700_config_last_reload_success_timestamp_seconds")))
 }

@@ -117,12 +117,13 @@ func signInCauses() []*Panel {
 				over("sum(changes(cx700_config_last_reload_success_timestamp_seconds[$__rate_interval]))", "site file read"),
 			}, unit("short"), decimals(0), Property{"min", 0}, Property{"custom.axisSoftMax", 1}, Property{"custom.drawStyle", "bars"}, Property{"custom.fillOpacity", 80}),
 		table("Unknown", "Kinds of phones of which it is not known whether they can sign in, and since when. Unknown is neither good nor bad.", 8, 7,
-			append(where[:3:3], col("A", "Since", unit(ago))),
-			orElse(fmt.Sprintf("%s and on (site, network, phone) (%s == 1)", since(isUnknown), isUnknown),
-				fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", "nothing is unknown")).sorted("Since", true),
+			append(where[:3:3], col("B", "Since", unit(ago))),
+			orElse(isUnknown+" == 1", fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", "nothing is unknown"),
+			fmt.Sprintf("%s and on (site, network, phone) (%s == 1)", since(isUnknown), isUnknown)).sorted("Since", true),
 		table("Too old", "Targets whose last probe ended longer ago than three intervals.", 8, 7,
-			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("A", "Age", unit("s"))},
-			orElse(staleTargets(">"), `cx700_probe_interval_seconds{network=~"$network"}`, "collector", "nothing is too old")),
+			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("B", "Age", unit("s"))},
+			orElse(staleTargets(">"), `cx700_probe_interval_seconds{network=~"$network"}`, "collector", "nothing is too old"),
+			staleTargets(">")),
 	}
 }
 

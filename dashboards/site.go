@@ -72,16 +72,16 @@ func atSite(series string, by string) string {
 
 func siteTargets() []*Panel {
 	const target = "network, collector, target"
+	failing := atSite("cx700_probe_failing", target+", reason")
 	return []*Panel{
 		row("Every target behind it"),
 		timeline("Targets", "Whether phones get through at a target, by its last probe; blocked also where that could not be told. No bar: not watched.", 24, 14,
 			[]Target{lined(atSite("cx700_probe_success", target), "collector", "network", "target")}, yesNo("good", "failing")),
-		table("Reasons", "What the last probes found, also what only degrades a target, since when in the time range, and at how many other sites. The reason leads to its runbook.", 12, 7,
+		table("Reasons", "What the last probes found, also what only degrades a target, and since when in the time range. The reason leads to its runbook.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("reason", "Reason", toRunbook()),
-				col("A", "Seen since", unit(ago))},
-			orElse(fmt.Sprintf("1000 * min_over_time(timestamp(%s)[$__range:$__interval]) and on (%s, reason) cx700_probe_failing",
-				atSite("cx700_probe_failing", target+", reason"), target),
-				fmt.Sprintf("cx700_site_target_info{%s}", oneSite), "reason", "nothing was found")).sorted("Seen since", true),
+				col("B", "Seen since", unit(ago))},
+			orElse(failing, fmt.Sprintf("cx700_site_target_info{%s}", oneSite), "reason", "nothing was found"),
+			fmt.Sprintf("1000 * min_over_time(timestamp(%s)[$__range:$__interval]) and on (%s, reason) cx700_probe_failing", failing, target)).sorted("Seen since", true),
 		table("Probes", "How old results are, how often they are renewed, and the part of the rounds in the time range that failed.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"),
 				col("A", "Age", unit("s"), decimals(0)), col("B", "Interval", unit("s")),

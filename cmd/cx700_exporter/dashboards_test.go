@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/cx700/cx700_exporter/dashboards"
@@ -110,7 +110,7 @@ func asked(t *testing.T, q query, expr parser.Expr, catalogue map[string]*metric
 		}
 		out = append(out, d.Name)
 		for _, m := range s.LabelMatchers {
-			if !slices.Contains(append(d.Labels, labels.MetricName, "job", "instance"), m.Name) {
+			if !slices.Contains(append(d.Labels, model.MetricNameLabel, "job", "instance"), m.Name) {
 				t.Errorf("%s: %s has no label %s", q.where, d.Name, m.Name)
 			}
 		}
