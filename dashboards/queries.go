@@ -30,14 +30,18 @@ func yesNo(yes, no string) Property {
 }
 
 // behind asks for a collector's series at the targets on which the chosen sites depend. Two exporters that watch the
-// same are one answer.
+// same are one answer, the worse one: the least, or the most changes.
 func behind(matchers, collector, series string, by ...string) string {
 	on := "network, target"
 	if strings.Contains(series, "cx700_ad_") || strings.Contains(series, "cx700_certsrv_") { // inside only
 		on = "target"
 	}
-	return fmt.Sprintf(`max by (%s) (%s and on (%s) cx700_site_target_info{%s,collector=%q})`,
-		strings.Join(by, ", "), series, on, matchers, collector)
+	worse := "min"
+	if strings.HasPrefix(series, "increase(") {
+		worse = "max"
+	}
+	return fmt.Sprintf(`%s by (%s) (%s and on (%s) cx700_site_target_info{%s,collector=%q})`,
+		worse, strings.Join(by, ", "), series, on, matchers, collector)
 }
 
 // orElse gives one row that says so where an answer is empty, as long as there are series of a name at all: nothing
@@ -71,7 +75,7 @@ func lined(expr string, by ...string) Target { return over(line(expr, by...), "{
 // network.
 func ends(matchers string) string {
 	const notAfter = "certificate_not_after_timestamp_seconds"
-	return fmt.Sprintf("max by (what, where, network) (%s)", union(
+	return fmt.Sprintf("min by (what, where, network) (%s)", union(
 		end("registrar", "address", behind(matchers, "pool", "cx700_pool_"+notAfter, "network", "address")),
 		end("root in AD", "sha256", behind(matchers, "directory", `cx700_ad_ca_`+notAfter+`{container="certification_authorities"}`, "sha256")),
 		end("AD, no root", "sha256", behind(matchers, "directory", `cx700_ad_ca_`+notAfter+`{container!="certification_authorities"}`, "sha256")),
@@ -84,7 +88,7 @@ func ends(matchers string) string {
 // allEnds adds the authorities built into the phone that live: the same for everybody, and no trouble to who has a root
 // of their own.
 func allEnds(matchers string) string {
-	return fmt.Sprintf("max by (what, where, network) (%s)", union(ends(matchers),
+	return fmt.Sprintf("min by (what, where, network) (%s)", union(ends(matchers),
 		end("built in", "authority", "max by (authority) (cx700_trusted_authority_not_after_timestamp_seconds > time())")))
 }
 

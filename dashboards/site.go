@@ -65,18 +65,18 @@ func siteWalk() []*Panel {
 	}
 }
 
-// atSite keeps the series of the targets on which the site depends.
-func atSite(series string, by string) string {
-	return fmt.Sprintf("max by (%s) (%s and on (network, collector, target) cx700_site_target_info{%s})", by, series, oneSite)
+// atSite keeps the series of the targets on which the site depends, of two exporters the worse answer.
+func atSite(worse, series, by string) string {
+	return fmt.Sprintf("%s by (%s) (%s and on (network, collector, target) cx700_site_target_info{%s})", worse, by, series, oneSite)
 }
 
 func siteTargets() []*Panel {
 	const target = "network, collector, target"
-	failing := atSite("cx700_probe_failing", target+", reason")
+	failing := atSite("max", "cx700_probe_failing", target+", reason")
 	return []*Panel{
 		row("Every target behind it"),
 		timeline("Targets", "Whether phones get through at a target, by its last probe; blocked also where that could not be told. No bar: not watched.", 24, 14,
-			[]Target{lined(atSite("cx700_probe_success", target), "collector", "network", "target")}, yesNo("good", "failing")),
+			[]Target{lined(atSite("min", "cx700_probe_success", target), "collector", "network", "target")}, yesNo("good", "failing")),
 		table("Reasons", "What the last probes found, also what only degrades a target, and since when in the time range. The reason leads to its runbook.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("reason", "Reason", toRunbook()),
 				col("B", "Seen since", unit(ago))},
@@ -86,9 +86,9 @@ func siteTargets() []*Panel {
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"),
 				col("A", "Age", unit("s"), decimals(0)), col("B", "Interval", unit("s")),
 				col("C", "Failed", unit("percentunit"), decimals(1), thresholds(neutral, step{0.001, bad}))},
-			fmt.Sprintf("time() - %s", atSite("cx700_probe_last_run_timestamp_seconds", target)),
-			atSite("cx700_probe_interval_seconds", target),
-			atSite("increase(cx700_probe_failures_total[$__range]) / (increase(cx700_probes_total[$__range]) > 0)", target)).sorted("Failed", true),
+			fmt.Sprintf("time() - %s", atSite("min", "cx700_probe_last_run_timestamp_seconds", target)),
+			atSite("max", "cx700_probe_interval_seconds", target),
+			atSite("max", "increase(cx700_probe_failures_total[$__range]) / (increase(cx700_probes_total[$__range]) > 0)", target)).sorted("Failed", true),
 	}
 }
 
