@@ -61,7 +61,7 @@ func exporterVariable() Variable {
 // dashboard puts panels in their places and gives what all dashboards have in common.
 func dashboard(uid, title, description string, variables []Variable, panels ...*Panel) *Dashboard {
 	d := &Dashboard{UID: "cx700-" + uid, Title: "CX700: " + title, Description: description, Tags: []string{tag},
-		Editable: true, GraphTooltip: sharedCrosshair, SchemaVersion: schemaVersion, Timezone: "browser", Refresh: "30s", Panels: panels}
+		Editable: true, GraphTooltip: sharedCrosshair, SchemaVersion: schemaVersion, Timezone: "browser", Refresh: "1m", Panels: panels}
 	d.Time.From, d.Time.To = "now-24h", "now"
 	d.Templating.List = append(append([]Variable{sourceVariable()}, variables...), exporterVariable())
 	d.Annotations.List = []Annotation{}

@@ -96,8 +96,8 @@ func signInCauses() []*Panel {
 			fmt.Sprintf(`%s * on (site) group_left () max by (site) (cx700_site_phones{site=~"$site"})`, group)).sorted("Blocked since", true),
 		bars("Site minutes lost, by first blocker", "For how many minutes of the time range some kind of phone at a site was blocked, summed over sites and networks, by what stopped it first. "+
 			"Counted in the steps of the panel.", 8, 8,
-			now(orElse(fmt.Sprintf("sum by (step, reason) (count_over_time(group by (site, network, step, reason) (%s)[$__range:$__interval])) * $__interval_ms / 60000", blockers),
-				fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing was lost"), "{{step}} {{reason}}"),
+			now(line(orElse(fmt.Sprintf("sum by (step, reason) (count_over_time(group by (site, network, step, reason) (%s)[$__range:$__interval])) * $__interval_ms / 60000", blockers),
+				fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing was lost"), "step", "reason"), "{{line}}"),
 			unit("m"), decimals(0), thresholds(good, step{0.1, bad})),
 		row("What changed, what ends next, what is not known"),
 		table("Verdicts that changed", "Kinds of phones whose verdict changed within the time range, the last first. The moment is right to a minute or a step of the panel.", 12, 8,
@@ -121,9 +121,8 @@ func signInCauses() []*Panel {
 			orElse(isUnknown+" == 1", fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", "nothing is unknown"),
 			fmt.Sprintf("%s and on (site, network, phone) (%s == 1)", since(isUnknown), isUnknown)).sorted("Since", true),
 		table("Too old", "Targets whose last probe ended longer ago than three intervals.", 8, 7,
-			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("B", "Age", unit("s"))},
-			orElse(staleTargets(">"), `cx700_probe_interval_seconds{network=~"$network"}`, "collector", "nothing is too old"),
-			staleTargets(">")),
+			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("A", "Age", unit("s"))},
+			orElse(staleTargets(">"), `cx700_probe_interval_seconds{network=~"$network"}`, "collector", "nothing is too old")).sorted("Age", true),
 	}
 }
 
