@@ -49,7 +49,7 @@ func queriesOf(t *testing.T, d *dashboards.Dashboard) []query {
 func filled(expr, site, window string) string {
 	return strings.NewReplacer(
 		`site="$site"`, `site="`+site+`"`, "$site", ".*", "$network", ".*", "$firmware", ".*", "$job", ".*", "$instance", ".*",
-		"$__rate_interval", "4s", "$__interval_ms", "1000", "$__interval", "1s", "$__range", window).Replace(expr)
+		"$__rate_interval", "8s", "$__interval_ms", "2000", "$__interval", "2s", "$__range", window).Replace(expr)
 }
 
 // unused are the series that no dashboard shows, and why.
