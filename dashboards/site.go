@@ -77,11 +77,11 @@ func siteTargets() []*Panel {
 		row("Every target behind it"),
 		timeline("Targets", "Whether phones get through at a target, by its last probe; blocked also where that could not be told. No bar: not watched.", 24, 14,
 			[]Target{lined(atSite("min", "cx700_probe_success", target), "collector", "network", "target")}, yesNo("good", "failing")),
-		table("Reasons", "What the last probes found, also what only degrades a target, and since when in the time range. The reason leads to its runbook.", 12, 7,
+		table("Reasons", "What the last probes found, also what only degrades a target, and when that was first seen in the time range. The reason leads to its runbook.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("reason", "Reason", toRunbook()),
-				col("B", "Seen since", unit(ago))},
+				col("B", "First seen", unit(ago))},
 			orElse(failing, fmt.Sprintf("cx700_site_target_info{%s}", oneSite), "reason", "nothing was found"),
-			fmt.Sprintf("1000 * min_over_time(timestamp(%s)[$__range:$__interval]) and on (%s, reason) cx700_probe_failing", failing, target)).sorted("Seen since", true),
+			fmt.Sprintf("1000 * min_over_time(timestamp(%s)[$__range:$__interval]) and on (%s, reason) cx700_probe_failing", failing, target)).sorted("First seen", true),
 		table("Probes", "How old results are, how often they are renewed, and the part of the rounds in the time range that failed.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"),
 				col("A", "Age", unit("s"), decimals(0)), col("B", "Interval", unit("s")),
@@ -115,12 +115,12 @@ func siteTime() []*Panel {
 	}
 	return []*Panel{
 		row("Time (ntp)"),
-		graph("Clocks against the exporter's", "Kerberos allows 5 minutes. No line: the server does not answer or is unsynchronised.", 12, 8,
+		graph("Clocks against the exporter's", "Kerberos allows 5 minutes. No line: the server does not answer or is unsynchronised.", 10, 8,
 			[]Target{
 				over(behind(oneSite, "ntp", "cx700_ntp_offset_seconds", "network", "server"), "{{server}} {{network}}"),
 				over(behind(oneSite, "sip", "cx700_sip_clock_offset_seconds", "network", "address"), "registrar {{address}} {{network}}"),
 			}, unit("s"), Property{"custom.axisSoftMin", -1}, Property{"custom.axisSoftMax", 1}),
-		table("Time servers", "By their own account. Stratum 16 and 0 are unsynchronised or a kiss-o'-death; leap 3 is unsynchronised.", 12, 8,
+		table("Time servers", "By their own account. Stratum 16 and 0 are unsynchronised or a kiss-o'-death; leap 3 is unsynchronised.", 14, 8,
 			[]column{col("network", "Network"), col("host", "Name"), col("server", "Server"),
 				col("A", "Stratum", thresholds(bad, step{1, neutral}, step{16, bad})),
 				col("B", "Leap", thresholds(neutral, step{3, bad})), col("C", "Root distance", unit("s"), thresholds(neutral, step{1, partly})),
@@ -150,19 +150,19 @@ func siteDirectory() []*Panel {
 	ad := func(series string, by ...string) string { return behind(oneSite, "directory", series, by...) }
 	return []*Panel{
 		row("Active Directory and the CA's page (directory, certsrv): for new phones"),
-		timeline("Roots published, by controller", "How many certificates CN=Certification Authorities holds at a domain controller. None: new phones cannot enrol.", 8, 8,
+		timeline("Roots published, by controller", "How many certificates CN=Certification Authorities holds at a domain controller. None: new phones cannot enrol.", 12, 6,
 			[]Target{over(ad(`cx700_ad_ca_certificates{container="certification_authorities",state="populated"}`, "dc"), "{{dc}}")},
 			means(meaning{0, "none", bad}, meaning{1, "1", good}, meaning{2, "2", good}, meaning{3, "3", good}, meaning{4, "4", good})),
-		table("Domain controllers", "Whether the exporter could read what they publish, and their objects of enrolment services.", 8, 8,
+		table("Domain controllers", "Whether the exporter could read what they publish, and their objects of enrolment services.", 12, 6,
 			[]column{col("dc", "Controller"), col("A", "Readable", yesNo("yes", "no"), cell()), col("B", "Services", thresholds(bad, step{1, neutral})),
 				col("C", "Roots", thresholds(bad, step{1, neutral}))},
 			ad("cx700_ad_controller_readable", "dc"), ad("cx700_ad_enrolment_services", "dc"),
 			ad(`cx700_ad_ca_certificates{container="certification_authorities",state="populated"}`, "dc")),
-		table("Domain and CA's page", "The domain in which phones find their controllers, and the web page of the CA: 401 is the healthy status.", 8, 8,
-			[]column{col("what", "What"), col("domain", "Name"), col("configuration", "Configuration"), col("A", "Status")},
-			union(named(ad("cx700_ad_domain_info", "domain", "configuration"), "what", "domain"),
-				named(renamed(behind(oneSite, "certsrv", "cx700_certsrv_http_status", "host"), "host", "domain"), "what", "HTTP status of certsrv"),
-				named(renamed(behind(oneSite, "certsrv", "cx700_certsrv_ok", "host"), "host", "domain"), "what", "certsrv serves phones"))),
+		table("Domain", "In which phones find their controllers, and the forest's configuration naming context.", 12, 5,
+			[]column{col("domain", "Domain"), col("configuration", "Configuration")}, ad("cx700_ad_domain_info", "domain", "configuration")),
+		table("The CA's page", "Phones' second way to a root. Healthy is 401, a demand for a Windows logon.", 12, 5,
+			[]column{col("host", "Host"), col("A", "Serves phones", yesNo("yes", "no"), cell()), col("B", "HTTP status")},
+			behind(oneSite, "certsrv", "cx700_certsrv_ok", "host"), behind(oneSite, "certsrv", "cx700_certsrv_http_status", "host")),
 	}
 }
 
@@ -171,7 +171,8 @@ func sitePool() []*Panel {
 	sip := func(series string, by ...string) string { return behind(oneSite, "sip", series, by...) }
 	return []*Panel{
 		row("Registrars (pool, sip)"),
-		timeline("TLS handshakes", "As phones offer TLS and as clients of today do. Modern good and phone failing: the server was hardened, and phones are cut off.", 8, 8,
+		timeline("TLS handshakes", "As phones offer TLS and as clients of today do. Modern good and phone failing: the server was hardened, and phones are cut off. "+
+			"Where nothing listens it fails too: phones go on to the next address in their order.", 8, 8,
 			[]Target{lined(pool("cx700_pool_handshake_ok", "network", "address", "offer"), "address", "offer", "network")}, yesNo("ends well", "fails")),
 		timeline("Sign-in taken up", "Whether a registrar takes up the sign-in of a firmware, as far as that shows before the logon.", 8, 8,
 			[]Target{lined(sip("cx700_sip_ok", "network", "address", "firmware"), "address", "firmware", "network")}, yesNo("taken up", "refused")),
