@@ -22,7 +22,7 @@ const module = "github.com/cx700/cx700_exporter/"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/cx700_exporter": {
-			"collectors", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
+			"collectors", "dashboards", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
 			"internal/signin", "internal/site", "internal/spell", "internal/state", "internal/web",
 		},
 		"internal/web":   {"collectors", "internal/check", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
@@ -42,6 +42,7 @@ func arrows() map[string][]string {
 		"internal/lab/pki":  {}, // a command that makes the lab's certificates
 		"internal/bed":      {},
 		"internal/metric":   {},
+		"dashboards":        {},
 		"internal/phone":    {},
 		"internal/spell":    {},
 	}

@@ -60,6 +60,7 @@ func TestWrongUsage(t *testing.T) {
 		{"lab --fault=srv_droped", exitUsage, []string{"did you mean srv_dropped?", "--list-faults"}},
 		{"lab --fault=aarhus:srv_dropped", exitUsage, []string{`"aarhus"`}},
 		{"lab --network=wan", exitUsage, []string{`"external"`, "try cx700_exporter lab --help"}},
+		{"dashboards phones", exitUsage, []string{`"phones"`, "signin, site, certificates, update, exporter"}},
 		{"version now", exitUsage, []string{"now"}},
 		{"explain", exitUsage, []string{"<what>", "try cx700_exporter explain --help"}},
 		{"explain rot_empty", exitUsage, []string{`"rot_empty"`, "did you mean root_empty?"}},
@@ -97,13 +98,14 @@ func TestTexts(t *testing.T) {
 		want []string
 	}{
 		{"explain --help", []string{"root_empty", "(0x2efd/0x0)"}},
-		{"--help", []string{"serve", "lab", "probe", "explain", "config check", "trust", "version", "--log.level"}},
+		{"--help", []string{"serve", "lab", "probe", "explain", "config check", "trust", "dashboards", "version", "--log.level"}},
 		{"serve --help", []string{"--config.file", "--network", "--web.listen-address", "--web.config.file", "--web.systemd-socket"}},
 		{"lab --help", []string{"--fault", "--list-faults", "--sites", "--print-config"}},
 		{"probe --help", append(strings.Split(collectorNames(), ", "), "--site")},
 		{"config --help", []string{"check"}},
 		{"config check --help", []string{"--config.file"}},
 		{"trust --help", []string{"authorities"}},
+		{"dashboards --help", []string{"signin", "--output-dir"}},
 		{"version --help", []string{"version"}},
 		{"version", []string{"cx700_exporter, version"}},
 		{"trust", append(authorities, "Left today", "Left in a year")},

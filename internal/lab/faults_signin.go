@@ -30,7 +30,7 @@ func sipFaults() []fault {
 			"sip_next_hop", "sip_unavailable"),
 		sip("sip_anonymous", "the registrar wants no logon", says("200 OK"), "sip_anonymous"),
 		sip("sip_time_skew", "the registrar finds the clock off", says(logon, skewed...), "sip_time_skew", "sip_unavailable"),
-		sip("sip_warned", "the client version filter lets phones in and sends their users to a page",
+		sip("sip_warned", "the client version filter lets phones in, and users see a page",
 			says(logon, append(windowsLogon("pool01.contoso.com"), diagnosed(17004, "Client version allowed with URL"))...), "sip_version_warned"),
 		sip("sip_4055", "the registrar finds fault with the request itself", says("489 Bad Event", diagnosed(4055, "Event is not registration")),
 			"sip_request_declined"),

@@ -45,6 +45,8 @@ type Scheduler struct {
 
 	ready atomic.Bool // once it was
 
+	swapping sync.Mutex // plans are put in place one after the other
+
 	mu   sync.Mutex
 	due  dueHeap
 	plan atomic.Pointer[running]
@@ -167,20 +169,22 @@ func (s *Scheduler) Ready() bool {
 // added, the others are cancelled. It returns when no probe of theirs runs any more.
 func (s *Scheduler) Swap(plan *Plan) {
 	s.Ready() // is remembered for after
-	s.mu.Lock()
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
 	old := map[string]*job{}
 	for _, j := range s.plan.Load().jobs {
 		old[j.key] = j
 	}
 	next := &running{plan: plan}
 	jobs := map[*Planned]*job{}
+	var added []*job
 	now := time.Now()
 	for _, p := range plan.Jobs {
 		key := p.Target.Key()
 		j := old[key]
 		if j == nil {
 			j = newJob(key, now.Add(phase(p, len(plan.Jobs))))
-			heap.Push(&s.due, j)
+			added = append(added, j)
 		}
 		j.planned.Store(p)
 		delete(old, key)
@@ -188,8 +192,12 @@ func (s *Scheduler) Swap(plan *Plan) {
 		jobs[p] = j
 	}
 	next.judged, next.byJob = judgements(plan, jobs)
-	for _, g := range next.judged { // what is known already shows at once
+	for _, g := range next.judged { // what is known already shows at once; it may hasten a job, which locks
 		s.judge(g, now)
+	}
+	s.mu.Lock()
+	for _, j := range added {
+		heap.Push(&s.due, j)
 	}
 	for _, j := range old {
 		j.cancel()

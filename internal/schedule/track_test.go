@@ -237,6 +237,31 @@ func TestLostVantage(t *testing.T) {
 	}
 }
 
+// TestReloadWhileBlocked takes a plan over just after a failure was seen, when a block waits for a newer look at our own
+// network: that look is hastened, and nothing waits for ever.
+func TestReloadWhileBlocked(t *testing.T) {
+	for wait := range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			h, _, c := watched(t, nil)
+			pass(2 * time.Minute)
+			c.set(broken(), false)
+			pass(2 * time.Minute)
+			hangs := make(chan struct{})
+			c.mu.Lock()
+			c.hangs = hangs
+			c.mu.Unlock()
+			pass(time.Minute + time.Duration(wait)*time.Second)
+			close(hangs)
+			synctest.Wait()
+			h.Swap(h.Plan())
+			pass(15 * time.Second)
+			if s := h.standing(); s == nil || s.State != signin.Stopped {
+				t.Errorf("%d: after the reload: %v", wait, s)
+			}
+		})
+	}
+}
+
 // TestOldResults are no ground for a verdict.
 func TestOldResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
