@@ -24,7 +24,7 @@ or
 // whyBlocked writes a label of the reasons for which phones are blocked, by the labels of the alert.
 func whyBlocked(label string) string {
 	return fmt.Sprintf("{{ range query (printf `count by (%[1]s) (%[2]s{site=%%q,network=%%q,phone=%%q})` "+
-		"$labels.site $labels.network $labels.phone) }}{{ .Labels.%[1]s }} {{ end }}", label, blocked)
+		"$labels.site $labels.network $labels.phone) }}{{ .Labels.%[1]s }} {{ else }}none any more {{ end }}", label, blocked)
 }
 
 // textBlocked writes a text that goes with those reasons.
