@@ -51,5 +51,5 @@ type Alert struct {
 
 // All lists every alert: pages, warnings, those about the exporter itself.
 func All() []Alert {
-	return slices.Concat(pages(), burns(), warnings(), certificateWarnings(), updateWarnings(), own())
+	return slices.Concat(pages(), burns(), warnings(), certificateWarnings(), accountWarnings(), updateWarnings(), own())
 }

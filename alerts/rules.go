@@ -62,7 +62,7 @@ func parts(urls URLs) []part {
 	return []part{
 		{"alerts", "cx700.rules.yml", "The alerts of cx700_exporter. Severities: page wakes somebody, warning waits for the working day.", []group{
 			{Name: "cx700_pages", Rules: rulesOf(pages(), urls)},
-			{Name: "cx700_warnings", Rules: rulesOf(slices.Concat(warnings(), certificateWarnings(), updateWarnings()), urls)},
+			{Name: "cx700_warnings", Rules: rulesOf(slices.Concat(warnings(), certificateWarnings(), accountWarnings(), updateWarnings()), urls)},
 			{Name: "cx700_exporter", Rules: rulesOf(own(), urls)},
 		}},
 		{"slo", "cx700-slo.rules.yml", "The objective of sign-in readiness: what is recorded for it, and its alerts. The group's interval is part of " +

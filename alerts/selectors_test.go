@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -76,7 +77,7 @@ func checkSelector(t *testing.T, rule string, all map[string][]string, matchers 
 	t.Helper()
 	name := ""
 	for _, m := range matchers {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			name = m.Value
 		}
 	}
@@ -92,7 +93,7 @@ func checkSelector(t *testing.T, rule string, all map[string][]string, matchers 
 		t.Errorf("%s asks for %s, which nobody gives", rule, name)
 	}
 	for _, m := range matchers {
-		if m.Name != labels.MetricName && !slices.Contains(has, m.Name) {
+		if m.Name != model.MetricNameLabel && !slices.Contains(has, m.Name) {
 			t.Errorf("%s asks for the label %s of %s, which has %v", rule, m.Name, name, has)
 		}
 	}
