@@ -3,10 +3,12 @@ package alerts
 import (
 	"fmt"
 	"time"
+
+	"github.com/cx700/cx700_exporter/internal/schedule"
 )
 
-// tickSeconds is how far apart the ticks of a verdict are: twice a minute.
-const tickSeconds = 30
+// tickSeconds is how far apart the ticks of a verdict are.
+const tickSeconds = int(schedule.TickEvery / time.Second)
 
 // windows are those over which the part of bad time is recorded; 30d is apart, since Prometheus keeps 15 days by default.
 var windows = []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"}

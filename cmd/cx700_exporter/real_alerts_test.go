@@ -291,8 +291,9 @@ func (m *monitored) bySite(all []firing) map[string][]string {
 // checkTexts holds the annotations of an alert to be complete.
 func (m *monitored) checkTexts(a firing) {
 	m.t.Helper()
+	ended := strings.Contains(a.Annotations["reason"], "none any more") // and is kept firing
 	for name, text := range a.Annotations {
-		if text == "" && name != "screen" && name != "mend" || strings.Contains(text, "error expanding") || strings.Contains(text, "no value") {
+		if text == "" && !ended || strings.Contains(text, "error expanding") || strings.Contains(text, "no value") {
 			m.t.Errorf("%s %s: %q", a.Labels["alertname"], name, text)
 		}
 	}

@@ -302,11 +302,11 @@ func (s *Scheduler) Run(ctx context.Context) {
 	}
 }
 
-// tickEvery is how often verdicts are counted.
-const tickEvery = 30 * time.Second
+// TickEvery is how often verdicts are counted.
+const TickEvery = 30 * time.Second
 
 func (s *Scheduler) ticks(ctx context.Context) {
-	ticker := time.NewTicker(tickEvery)
+	ticker := time.NewTicker(TickEvery)
 	defer ticker.Stop()
 	defer s.remember()
 	written := time.Now()
