@@ -62,9 +62,9 @@ or
 		},
 		{
 			Name: "Cx700ServerHardened", Severity: Warning, For: 5 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSite,
-			Expr:        `max by (network, collector, target) (` + failing + `{reason=~"pool_hardened|exchange_hardened"})` + unlessBlockedAt("tls", "pool"),
+			Expr:        `max by (network, collector, target) (` + failing + `{reason=~"pool_hardened|exchange_hardened|update_hardened"})` + unlessBlockedAt("tls", "pool"),
 			Summary:     "A server of {{ $labels.target }} ({{ $labels.network }}) was hardened and cuts phones off",
-			Description: "It takes TLS of today and refuses the TLS 1.0 of phones. Collector: {{ $labels.collector }}. " + sitesBehind("pool|exchange"),
+			Description: "It takes TLS of today and refuses the TLS 1.0 of phones. Collector: {{ $labels.collector }}. " + sitesBehind("pool|exchange|update"),
 			Means: "A server that phones use takes the TLS of today, but not theirs (TLS 1.0 with RSA key exchange). It was hardened, by a policy " +
 				"or an update; where it was one of several, the others are next.",
 			First: "Find the change (group policy, update, load balancer) and stop it before it reaches the other servers.",
