@@ -105,10 +105,13 @@ func tryAlerts(t *testing.T, faults faultAlerts) {
 	m.until("the alerts fire, and no other", 2*time.Minute, want)
 	t.Logf("all fired %s after the faults", time.Since(began).Round(time.Second))
 	m.stay(want)
+	m.until("they still fire", time.Minute, want)
 	m.inhibits(want)
 	m.request(http.MethodDelete, "/lab/faults")
 	m.until("all is healed", 2*time.Minute, map[string][]string{})
 	m.until("Alertmanager has heard of it", 30*time.Second, map[string][]string{}, m.heard)
+	m.process.stop()
+	m.until("the exporter is down", 30*time.Second, map[string][]string{"": {"ExporterDown"}})
 }
 
 // inhibits loses the exporter's own network: what it makes unknown is silent at Alertmanager, the root is not.
@@ -317,15 +320,20 @@ func (m *monitored) until(what string, limit time.Duration, want map[string][]st
 	})
 }
 
-// stay checks for longer than the longest `for` but one that nothing else fires.
+// stay checks for longer than the longest `for` but one that nothing else fires. One that ends for a moment is no
+// matter: a busy machine is late with a scrape.
 func (m *monitored) stay(want map[string][]string) {
 	m.t.Helper()
 	const long = 8 * time.Second // a quarter of an hour, hurried
-	tick := time.NewTicker(2 * time.Second)
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for end := time.Now().Add(long); time.Now().Before(end); <-tick.C {
-		if diff := cmp.Diff(want, m.fired()); diff != "" {
-			m.t.Fatalf("alerts (-want +got):\n%s", diff)
+		for site, names := range m.fired() {
+			for _, name := range names {
+				if !slices.Contains(want[site], name) {
+					m.t.Fatalf("%s fires at %q", name, site)
+				}
+			}
 		}
 	}
 }
