@@ -1,19 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +23,14 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// hurry is by how much `for` and `keep_firing_for` are shortened here: two minutes are one second. What the rules look
-// back on is not.
+// hurry is by how much `for`, `keep_firing_for` and the intervals of groups are shortened here: two minutes are one
+// second. What the rules look back on is not.
 const hurry = 120
 
-var waits = regexp.MustCompile(`(?m)^( +(?:for|keep_firing_for): )(\S+)$`)
+var (
+	waits   = regexp.MustCompile(`(?m)^( +(?:for|keep_firing_for|interval): )(\S+)$`)
+	records = regexp.MustCompile(`(?m)^ +- record: (\S+)$`)
+)
 
 // faultAlerts are faults and the alerts that they are to set off at their site; nothing else may fire there.
 type faultAlerts map[string]string
@@ -84,10 +89,11 @@ func TestRealAlerts(t *testing.T) {
 
 // monitored is a lab and who watches it.
 type monitored struct {
-	*process
-	t                        *testing.T
-	prometheus, alertmanager string
-	sites                    map[string][]string // by target
+	t                             *testing.T
+	url, prometheus, alertmanager string
+	stop                          func() // ends the lab
+	rules                         string
+	sites                         map[string][]string // by target
 }
 
 func tryAlerts(t *testing.T, faults faultAlerts) {
@@ -98,7 +104,7 @@ func tryAlerts(t *testing.T, faults faultAlerts) {
 		if alerts := strings.Fields(faults[name]); len(alerts) > 0 {
 			want[site] = alerts
 		}
-		m.request(http.MethodPost, "/lab/faults/"+site+":"+name)
+		m.fault(http.MethodPost, "/"+site+":"+name)
 		t.Logf("%s: %s, to set off %v", site, name, want[site])
 	}
 	began := time.Now()
@@ -106,12 +112,33 @@ func tryAlerts(t *testing.T, faults faultAlerts) {
 	t.Logf("all fired %s after the faults", time.Since(began).Round(time.Second))
 	m.stay(want)
 	m.until("they still fire", time.Minute, want)
+	m.recorded(slices.ContainsFunc(slices.Collect(maps.Values(want)), func(all []string) bool { return slices.Contains(all, "SignInBlocked") }))
 	m.inhibits(want)
-	m.request(http.MethodDelete, "/lab/faults")
+	m.fault(http.MethodDelete, "")
 	m.until("all is healed", 2*time.Minute, map[string][]string{})
 	m.until("Alertmanager has heard of it", 30*time.Second, map[string][]string{}, m.heard)
-	m.process.stop()
+	m.stop()
 	m.until("the exporter is down", 30*time.Second, map[string][]string{"": {"ExporterDown"}})
+}
+
+// recorded asks for every series of the objective. Those of what was lost are there while phones are blocked, and the
+// budget of a month is not: nothing of it was measured yet.
+func (m *monitored) recorded(lost bool) {
+	m.t.Helper()
+	names := records.FindAllStringSubmatch(m.rules, -1)
+	if len(names) == 0 {
+		m.t.Error("no rule records anything")
+	}
+	for _, name := range names {
+		there := !strings.Contains(name[1], "budget_left") && (lost || !strings.Contains(name[1], "lost_") && !strings.Contains(name[1], "outage"))
+		m.within(fmt.Sprintf("%s is there: %t", name[1], there), 30*time.Second, func() error {
+			_, body := m.request(http.MethodGet, m.prometheus+"/api/v1/query?query="+url.QueryEscape(name[1]))
+			if is := strings.Contains(body, `"site":`); is != there {
+				return fmt.Errorf("%.300s", body)
+			}
+			return nil
+		})
+	}
 }
 
 // inhibits loses the exporter's own network: what it makes unknown is silent at Alertmanager, the root is not.
@@ -119,8 +146,8 @@ func (m *monitored) inhibits(fired map[string][]string) {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(fired)), func(all []string) bool { return slices.Contains(all, "RootUnpublished") }) {
 		return
 	}
-	m.request(http.MethodPost, "/lab/faults/vantage_lost")
-	defer m.request(http.MethodDelete, "/lab/faults/vantage_lost")
+	m.fault(http.MethodPost, "/vantage_lost")
+	defer m.fault(http.MethodDelete, "/vantage_lost")
 	m.within("what the lost network makes unknown is silent, the root is told of", 60*time.Second, func() error {
 		silent := map[string]bool{}
 		for _, a := range m.alertsOf(m.alertmanager + "/api/v2/alerts") {
@@ -136,21 +163,16 @@ func (m *monitored) inhibits(fired map[string][]string) {
 
 func newMonitored(t *testing.T, sites int) *monitored {
 	t.Helper()
-	m := &monitored{process: started(t, "lab", fmt.Sprintf("--sites=%d", sites)), t: t, sites: map[string][]string{}}
-	m.within("every target has reported", time.Minute, func() error {
-		if status, body := m.request(http.MethodGet, "/-/ready"); status != http.StatusOK {
-			return errors.New(body)
-		}
-		return nil
-	})
-	for _, line := range targetLine.FindAllStringSubmatch(m.get("/metrics"), -1) {
+	m := &monitored{t: t, sites: map[string][]string{}}
+	m.url, m.stop = m.serves(build(t), "lab", fmt.Sprintf("--sites=%d", sites))
+	for _, line := range targetLine.FindAllStringSubmatch(m.get(m.url+"/metrics"), -1) {
 		m.sites[line[2]] = append(m.sites[line[2]], line[1])
 	}
 	code, rules, errs := ran(t, "rules", "--runbook-url="+m.url+"/runbooks/")
 	if code != exitGood {
 		t.Fatal(errs)
 	}
-	rules = waits.ReplaceAllStringFunc(rules, func(line string) string {
+	m.rules = waits.ReplaceAllStringFunc(rules, func(line string) string {
 		part := waits.FindStringSubmatch(line)
 		d, err := model.ParseDuration(part[2])
 		must(t, err)
@@ -159,10 +181,10 @@ func newMonitored(t *testing.T, sites int) *monitored {
 	dir := t.TempDir()
 	example, err := os.ReadFile("../../examples/alertmanager.yml")
 	must(t, err)
-	for name, text := range map[string]string{"rules.yml": rules, "alertmanager.yml": string(example)} {
+	for name, text := range map[string]string{"rules.yml": m.rules, "alertmanager.yml": string(example)} {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	m.alertmanager = m.serves("prometheus-alertmanager", "--config.file="+filepath.Join(dir, "alertmanager.yml"),
+	m.alertmanager, _ = m.serves("prometheus-alertmanager", "--config.file="+filepath.Join(dir, "alertmanager.yml"),
 		"--storage.path="+filepath.Join(dir, "alerts"), "--cluster.listen-address=")
 	must(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
@@ -171,9 +193,9 @@ scrape_configs:
   - job_name: cx700
     static_configs: [{targets: [%q]}]
 `, strings.TrimPrefix(m.alertmanager, "http://"), strings.TrimPrefix(m.url, "http://")), 0o600))
-	m.prometheus = m.serves("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"))
+	m.prometheus, _ = m.serves("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"))
 	m.within("Prometheus has scraped", 20*time.Second, func() error {
-		if _, body := m.fetch(m.prometheus + "/api/v1/query?query=cx700_signin_state"); !strings.Contains(body, "headquarters") {
+		if _, body := m.request(http.MethodGet, m.prometheus+"/api/v1/query?query=cx700_signin_state"); !strings.Contains(body, "headquarters") {
 			return fmt.Errorf("%.200s", body)
 		}
 		return nil
@@ -184,35 +206,36 @@ scrape_configs:
 }
 
 // serves starts a program on a free port until the test ends, and waits until it is ready.
-func (m *monitored) serves(name string, args ...string) (url string) {
+func (m *monitored) serves(name string, args ...string) (base string, stop func()) {
 	m.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(m.t, err)
 	address := l.Addr().String()
 	must(m.t, l.Close())
-	cmd := exec.CommandContext(m.t.Context(), name, append(args, "--web.listen-address="+address)...)
+	cmd := exec.CommandContext(context.WithoutCancel(m.t.Context()), name, append(args, "--web.listen-address="+address)...)
 	log := &lockedBuffer{}
 	cmd.Stderr = log
 	must(m.t, cmd.Start())
-	m.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	})
-	url = "http://" + address
-	m.within(name+" is ready", 30*time.Second, func() error {
-		if status, body := m.fetch(url + "/-/ready"); status != http.StatusOK {
-			return fmt.Errorf("%d %s\n%s", status, body, log)
+	m.t.Cleanup(stop)
+	base = "http://" + address
+	m.within(filepath.Base(name)+" is ready", time.Minute, func() error {
+		if status, body := m.request(http.MethodGet, base+"/-/ready"); status != http.StatusOK {
+			return fmt.Errorf("%d %.200s\n%.2000s", status, body, log.String())
 		}
 		return nil
 	})
-	return url
+	return base, stop
 }
 
-// fetch gets a page of Prometheus or Alertmanager; the status is 0 when nobody answers.
-func (m *monitored) fetch(url string) (status int, body string) {
+// request asks somebody; the status is 0 when nobody answers.
+func (m *monitored) request(method, url string) (status int, body string) {
 	m.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	r, err := http.NewRequestWithContext(m.t.Context(), http.MethodGet, url, nil)
+	r, err := http.NewRequestWithContext(m.t.Context(), method, url, nil)
 	must(m.t, err)
 	answer, err := client.Do(r)
 	if err != nil {
@@ -222,6 +245,23 @@ func (m *monitored) fetch(url string) (status int, body string) {
 	all, err := io.ReadAll(answer.Body)
 	must(m.t, err)
 	return answer.StatusCode, string(all)
+}
+
+func (m *monitored) get(url string) string {
+	m.t.Helper()
+	status, body := m.request(http.MethodGet, url)
+	if status != http.StatusOK {
+		m.t.Fatalf("%s: %d %s", url, status, body)
+	}
+	return body
+}
+
+// fault breaks or heals something in the lab.
+func (m *monitored) fault(method, name string) {
+	m.t.Helper()
+	if status, body := m.request(method, m.url+"/lab/faults"+name); status >= 300 || status == 0 {
+		m.t.Fatalf("%s %s: %d %s", method, name, status, body)
+	}
 }
 
 func (m *monitored) within(what string, limit time.Duration, ok func() error) {
@@ -239,10 +279,7 @@ type firing struct {
 
 func (m *monitored) alertsOf(url string) []firing {
 	m.t.Helper()
-	status, body := m.fetch(url)
-	if status != http.StatusOK {
-		m.t.Fatalf("%s: %d %s", url, status, body)
-	}
+	body := m.get(url)
 	var bare []firing
 	if json.Unmarshal([]byte(body), &bare) == nil {
 		return bare
