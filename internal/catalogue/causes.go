@@ -52,7 +52,7 @@ func Causes() []Cause {
 			}
 		}
 		for _, r := range signin.Reasons() {
-			if ofTLS := strings.HasPrefix(r.Name, "tls_"); p.Collector == "pool" && ofTLS == (p.Step != trustStep) {
+			if p == judgedAt(r) {
 				add(r, p)
 			}
 		}
@@ -63,6 +63,21 @@ func Causes() []Cause {
 
 // NoReset says why not to reset a phone for reasons with which that makes things worse.
 const NoReset = "do not hard reset it: that wipes the certificates of a phone that was signed in, and mends nothing here"
+
+// judgedAt is where the judgement finds a reason, and what shows the chains behind it.
+func judgedAt(r *phone.Reason) Place {
+	kind, _, _ := strings.Cut(r.Name, "_")
+	switch kind {
+	case "tls":
+		return Place{"tls", "pool"}
+	case "sip":
+		return Place{"signin", "sip"}
+	case "exchange", "update":
+		return Place{kind, kind}
+	default:
+		return Place{trustStep, "pool"}
+	}
+}
 
 // EffectText says what a reason does to phones.
 func EffectText(e phone.Effect) string {
