@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages which internal/bed plays the environment with:
-# a Samba domain controller, BIND, chrony, Apache, HAProxy, GnuTLS, the tools that check them, and the browser that
-# looks at the pages.
+# a Samba domain controller, BIND, chrony, Apache, HAProxy, GnuTLS, the tools that check them, the browser that
+# looks at the pages, and Prometheus and Alertmanager to read what the program serves.
 # No service is started; running it again when everything is there does nothing.
 set -euo pipefail
 
@@ -9,6 +9,7 @@ required=(
 	gcc libc6-dev
 	bind9 bind9-dnsutils samba winbind ldb-tools ldap-utils krb5-user
 	chrony faketime iproute2 iptables curl prometheus
+	prometheus-alertmanager
 	openssl gnutls-bin python3 apache2 haproxy libapache2-mod-auth-gssapi gss-ntlmssp libsasl2-modules-gssapi-mit python3-samba
 	isc-dhcp-server dnsmasq-base kamailio
 	chromium fonts-dejavu-core

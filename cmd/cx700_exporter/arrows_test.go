@@ -22,11 +22,13 @@ const module = "github.com/cx700/cx700_exporter/"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/cx700_exporter": {
-			"collectors", "dashboards", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
+			"alerts", "collectors", "dashboards", "internal/catalogue", "internal/check", "internal/lab", "internal/metric", "internal/phone", "internal/reach", "internal/schedule",
 			"internal/signin", "internal/site", "internal/spell", "internal/state", "internal/web",
 		},
-		"internal/web":   {"collectors", "internal/check", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
-		"internal/check": {"internal/phone", "internal/reach", "internal/schedule", "internal/signin", "internal/site", "internal/state"},
+		"alerts":             {"collectors", "internal/catalogue", "internal/phone", "internal/schedule"},
+		"internal/catalogue": {"collectors", "internal/metric", "internal/phone", "internal/schedule", "internal/signin"},
+		"internal/web":       {"alerts", "collectors", "internal/check", "internal/facts", "internal/phone", "internal/schedule", "internal/signin"},
+		"internal/check":     {"internal/phone", "internal/reach", "internal/schedule", "internal/signin", "internal/site", "internal/state"},
 		"internal/schedule": {
 			"collectors", "internal/facts", "internal/metric", "internal/phone", "internal/reach", "internal/signin", "internal/site", "internal/state",
 		},

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/catalogue"
 	"github.com/cx700/cx700_exporter/internal/lab"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/schedule"
@@ -37,8 +38,8 @@ type chapter struct {
 	metrics []*metric.Desc
 }
 
-// catalogue holds every series that the program can give, but for those about Go and its own process.
-func catalogue() []chapter {
+// chapters holds every series that the program can give, but for those about Go and its own process.
+func chapters() []chapter {
 	out := []chapter{{"Probes", schedule.Metrics()}}
 	for _, c := range collectors.All() {
 		out = append(out, chapter{"Collector " + c.Name, c.Metrics})
@@ -46,7 +47,7 @@ func catalogue() []chapter {
 	return append(out,
 		chapter{"Credentials", collectors.CredentialMetrics()},
 		chapter{"Authorities built into the phone", collectors.AuthorityMetrics()},
-		chapter{"The exporter itself", []*metric.Desc{descReloadOK, descReloadTime, buildInfo()}})
+		chapter{"The exporter itself", []*metric.Desc{catalogue.ReloadOK, catalogue.ReloadTime, buildInfo()}})
 }
 
 // buildInfo describes what client_golang's version collector gives.
@@ -62,7 +63,7 @@ func buildInfo() *metric.Desc {
 func described(t *testing.T) map[string]*metric.Desc {
 	t.Helper()
 	out := map[string]*metric.Desc{}
-	for _, c := range catalogue() {
+	for _, c := range chapters() {
 		for _, d := range c.metrics {
 			if out[d.Name] != nil {
 				t.Errorf("%s is described twice", d.Name)
@@ -365,7 +366,7 @@ func TestMetricsDoc(t *testing.T) {
 	b.WriteString("# Metrics\n\n" +
 		"Every series of `/metrics`, but for those about Go and the process. Each has a query to start from.\n" +
 		"This page is generated: `go test ./cmd/cx700_exporter -run TestMetricsDoc -update` writes it anew.\n")
-	for _, c := range catalogue() {
+	for _, c := range chapters() {
 		fmt.Fprintf(&b, "\n## %s\n", c.title)
 		for _, d := range c.metrics {
 			labels := "none"
@@ -390,7 +391,7 @@ func volatile(d *metric.Desc) bool {
 	return d.Type != dto.MetricType_GAUGE || strings.HasPrefix(d.Name, "cx700_ntp_") && strings.HasSuffix(d.Name, "_seconds") ||
 		slices.Contains([]string{"cx700_probe_last_run_timestamp_seconds", "cx700_firmware_download_bytes_per_second",
 			"cx700_ad_ca_certificate_first_seen_timestamp_seconds",
-			descReloadTime.Name}, d.Name)
+			catalogue.ReloadTime.Name}, d.Name)
 }
 
 // TestGoldenMetrics compares the whole output of a fresh lab, values that differ from run to run masked,

@@ -127,6 +127,7 @@ func TestTexts(t *testing.T) {
 // TestExamples checks every site file in examples, as the README tells its reader to.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yml")
+	files = slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == "alertmanager.yml" }) // for another program
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}

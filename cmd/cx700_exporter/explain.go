@@ -7,10 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cx700/cx700_exporter/collectors"
-	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/catalogue"
 	"github.com/cx700/cx700_exporter/internal/schedule"
-	"github.com/cx700/cx700_exporter/internal/signin"
 	"github.com/cx700/cx700_exporter/internal/spell"
 )
 
@@ -38,91 +36,32 @@ func (c *explainCmd) Run(env *environment) error {
 	return usageError{unknownWords(what, name, all)}
 }
 
-// place is a step of the phone's walk and what looks at it; no step for the exporter itself.
-type place struct{ step, collector string }
+// cause is a reason and where on the walk it is met.
+type cause struct{ catalogue.Cause }
 
-func (p place) confirm() string { return "cx700_exporter probe " + p.collector + " --site SITE" }
-
-// trustStep is where the pool's chain is judged, once it is known which roots phones get.
-const trustStep = "trust"
-
-// places lists the phone's walk in its order, and at the end what watches the exporter itself.
-func places() []place {
-	return []place{
-		{"lease", "dhcp"}, {"time", "ntp"}, {"registrar", "dns"}, {"tls", "pool"}, {"domain_controller", "wins"},
-		{"domain_controller", "directory"}, {"root", "certsrv"}, {trustStep, "pool"}, {"signin", "sip"}, {"exchange", "exchange"},
-		{"update", "update"}, {"firmware", "firmware"}, {"firmware", "firmware_download"}, {"", "vantage"},
-	}
-}
-
-// cause is a reason and where on the walk it is met; nowhere for one of the exporter itself.
-type cause struct {
-	*phone.Reason
-	at []place
-}
-
-// causes lists every reason once, in the order of the walk.
 func causes() []cause {
 	var out []cause
-	add := func(r *phone.Reason, at ...place) {
-		if i := slices.IndexFunc(out, func(c cause) bool { return c.Name == r.Name }); i >= 0 {
-			out[i].at = append(out[i].at, at...)
-			return
-		}
-		out = append(out, cause{r, at})
+	for _, c := range catalogue.Causes() {
+		out = append(out, cause{c})
 	}
-	for _, p := range places() {
-		for _, c := range collectors.All() {
-			for _, r := range c.Reasons {
-				if c.Name == p.collector && p.step != trustStep {
-					add(r, p)
-				}
-			}
-		}
-		for _, r := range signin.Reasons() {
-			if ofTLS := strings.HasPrefix(r.Name, "tls_"); p.collector == "pool" && ofTLS == (p.step != trustStep) {
-				add(r, p)
-			}
-		}
-	}
-	add(collectors.Internal())
 	return out
 }
 
 // explain writes all that is known of a reason.
 func (c cause) explain(w io.Writer) {
 	const indent = "            "
-	schedule.Wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", c.Name, effectText(c.Effect), c.Means))
+	schedule.Wrap(w, "", "  ", fmt.Sprintf("%s (%s): %s", c.Name, catalogue.EffectText(c.Effect), c.Means))
 	schedule.Wrap(w, "  phone     ", indent, c.Screen)
 	schedule.Wrap(w, "  mend      ", indent, c.Mend)
 	schedule.Wrap(w, "  at phone  ", indent, c.AtPhone)
 	if c.ResetHurts {
-		schedule.Wrap(w, indent, indent, noReset)
+		schedule.Wrap(w, indent, indent, catalogue.NoReset)
 	}
-	for _, p := range c.at {
-		schedule.Wrap(w, "  confirm   ", indent, p.confirm())
-		if p.step != "" {
-			schedule.Wrap(w, "  step      ", indent, p.step)
+	for _, p := range c.At {
+		schedule.Wrap(w, "  confirm   ", indent, p.Confirm())
+		if p.Step != "" {
+			schedule.Wrap(w, "  step      ", indent, p.Step)
 		}
-	}
-}
-
-const noReset = "do not hard reset it: that wipes the certificates of a phone that was signed in, and mends nothing here"
-
-func effectText(e phone.Effect) string {
-	switch e {
-	case phone.Notes:
-		return "noted: it stops nobody"
-	case phone.Degrades:
-		return "degraded: phones get through, but not everything in their order is good"
-	case phone.Blinds:
-		return "unknown: it only keeps the exporter from telling"
-	case phone.BlocksNew:
-		return "blocked: new and reset phones"
-	case phone.Blocks:
-		return "blocked: every phone"
-	default:
-		return e.String()
 	}
 }
 

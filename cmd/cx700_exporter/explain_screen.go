@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/cx700/cx700_exporter/internal/catalogue"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/spell"
@@ -157,12 +158,12 @@ func (s screen) explain(w io.Writer, all []cause) {
 func explainCauses(w io.Writer, likely, perhaps []cause) {
 	fmt.Fprintln(w, "What leads to it, in the order in which a phone meets it; explain REASON tells more of each.")
 	hurts := false
-	for _, p := range places() {
-		here := func(c cause) bool { return len(c.at) > 0 && c.at[0] == p }
+	for _, p := range catalogue.Places() {
+		here := func(c cause) bool { return len(c.At) > 0 && c.At[0] == p }
 		if !slices.ContainsFunc(likely, here) && !slices.ContainsFunc(perhaps, here) {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s: confirm with %s\n", p.step, p.confirm())
+		fmt.Fprintf(w, "\n%s: confirm with %s\n", p.Step, p.Confirm())
 		for _, c := range likely {
 			if here(c) {
 				schedule.Wrap(w, "  ", "    ", fmt.Sprintf("%s: %s. Mend: %s.", c.Name, c.Means, c.Mend))
@@ -181,6 +182,6 @@ func explainCauses(w io.Writer, likely, perhaps []cause) {
 	}
 	if hurts {
 		fmt.Fprintln(w)
-		schedule.Wrap(w, "", "", "At the phone: "+noReset+". Mend the server first; most phones then try again by themselves.")
+		schedule.Wrap(w, "", "", "At the phone: "+catalogue.NoReset+". Mend the server first; most phones then try again by themselves.")
 	}
 }

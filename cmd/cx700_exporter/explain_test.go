@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/catalogue"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
@@ -40,10 +41,10 @@ func TestExplainReasons(t *testing.T) {
 	for _, c := range all {
 		text := strings.Join(strings.Fields(explained(t, c.Name)), " ")
 		words := []string{c.Name + " (" + c.Effect.String(), c.Means, "phone " + c.Screen, "mend " + c.Mend, "at phone " + c.AtPhone, "do not hard reset it"}
-		for _, p := range c.at {
-			words = append(words, "confirm cx700_exporter probe "+p.collector+" --site SITE", p.step)
+		for _, p := range c.At {
+			words = append(words, "confirm cx700_exporter probe "+p.Collector+" --site SITE", p.Step)
 		}
-		if len(c.at) == 0 && c.Name != collectors.Internal().Name {
+		if len(c.At) == 0 && c.Name != collectors.Internal().Name {
 			t.Errorf("nobody confirms %s", c.Name)
 		}
 		if err := inOrder(text, words...); err != nil {
@@ -51,7 +52,7 @@ func TestExplainReasons(t *testing.T) {
 		}
 	}
 	for _, c := range collectors.All() {
-		if !slices.ContainsFunc(places(), func(p place) bool { return p.collector == c.Name }) {
+		if !slices.ContainsFunc(catalogue.Places(), func(p catalogue.Place) bool { return p.Collector == c.Name }) {
 			t.Errorf("%s has no place on the walk", c.Name)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cx700/cx700_exporter/alerts"
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 )
@@ -41,6 +42,7 @@ type cli struct {
 	Explain    explainCmd    `cmd:"" help:"Explain a reason, or what a phone's screen says: what leads to it, how to confirm and to mend it."`
 	Config     configCmd     `cmd:"" help:"Work with the site file."`
 	Trust      trustCmd      `cmd:"" help:"Print the authorities built into the phone, and which of them still live."`
+	Rules      rulesCmd      `cmd:"" help:"Print alerts and recording rules for Prometheus."`
 	Dashboards dashboardsCmd `cmd:"" help:"Print or write the Grafana dashboards."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
@@ -72,7 +74,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exited := false
 	parser, err := kong.New(&c, kong.Name("cx700_exporter"), kong.Writers(stdout, stderr),
 		kong.Description("Would a CX700 phone get through; if not, what stops it first?"),
-		kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames()},
+		kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames(),
+			"runbooks": alerts.DefaultURLs().Runbooks, "dashboards": alerts.DefaultURLs().Dashboards},
 		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}))
 	if err != nil {
 		fmt.Fprintln(stderr, "cx700_exporter:", err)

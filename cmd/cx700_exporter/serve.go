@@ -22,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/catalogue"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
@@ -111,15 +112,6 @@ func (c *serveCmd) Run(env *environment) error {
 	return d.run(ctx, c.webFlags, nil)
 }
 
-var (
-	descReloadOK = metric.NewGauge("cx700_config_last_reload_successful",
-		"Whether the last attempt to read the site file succeeded (1) or not (0).",
-		`cx700_config_last_reload_successful == 0`)
-	descReloadTime = metric.NewGauge("cx700_config_last_reload_success_timestamp_seconds",
-		"When the site file was last read with success.",
-		`time() - cx700_config_last_reload_success_timestamp_seconds`)
-)
-
 // daemon is a running exporter: serve and lab differ in where its plan comes from.
 type daemon struct {
 	env       *environment
@@ -143,8 +135,8 @@ func newDaemon(env *environment, f probeFlags, shared *reach.Shared, plan func()
 	d := &daemon{
 		env: env, registry: registry, plan: plan,
 		scheduler:  schedule.New(env.log, registry, f.Concurrency, shared),
-		reloadOK:   prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadOK.Name, Help: descReloadOK.Help}),
-		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: descReloadTime.Name, Help: descReloadTime.Help}),
+		reloadOK:   prometheus.NewGauge(prometheus.GaugeOpts{Name: catalogue.ReloadOK.Name, Help: catalogue.ReloadOK.Help}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: catalogue.ReloadTime.Name, Help: catalogue.ReloadTime.Help}),
 	}
 	registry.MustRegister(d.reloadOK, d.reloadTime)
 	return d

@@ -166,6 +166,8 @@ func (h *harness) judged() map[string]string {
 			out[l[4]+" "+l[2]+" "+l[3]] += fmt.Sprintf("trusted %v", value)
 		case family == descBlocked.Name: // firmware, network, phone, reason, site, step
 			out[l[4]+" "+l[1]+" "+l[2]+" blocked"] = l[5] + " " + l[3]
+		case family == descRollOver.Name: // firmware, network, phone, site
+			out[l[3]+" "+l[1]+" strands"] += l[2]
 		case family == descValidUntil.Name: // firmware, network, phone, site
 			out[l[3]+" "+l[1]+" "+l[2]+" until"] = fmt.Sprint(time.Unix(int64(value), 0).UTC().Year())
 		}
@@ -177,6 +179,25 @@ func (h *harness) expect(t *testing.T, when string, want map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, h.judged()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", when, diff)
+	}
+}
+
+// expectReasons checks which reasons have their texts beside them.
+func (h *harness) expectReasons(t *testing.T, want ...*phone.Reason) {
+	t.Helper()
+	var all []string
+	for _, r := range want {
+		all = append(all, fmt.Sprintf("%s{%s,%s,%s}", descReason.Name, r.Mend, r.Name, r.Screen))
+	}
+	var got []string
+	for name := range h.series() {
+		if strings.HasPrefix(name, descReason.Name+"{") {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(all, got); diff != "" {
+		t.Errorf("reasons with texts (-want +got):\n%s", diff)
 	}
 }
 
@@ -195,6 +216,7 @@ func TestJudgement(t *testing.T) {
 		}
 		h.Swap(w.plan(t, office("oslo", site.Internal, site.External), office("bergen", site.Internal)))
 		h.expect(t, "before any report", map[string]string{})
+		h.expectReasons(t)
 		h.run(t)
 		pass(time.Second)
 		h.expect(t, "good", map[string]string{
@@ -208,13 +230,16 @@ func TestJudgement(t *testing.T) {
 			"oslo internal new": "trusted 1", "oslo internal new until": "2005"}
 		h.expect(t, "after a reload, at once", good)
 		pass(time.Minute)
-		good["oslo internal new"], good["oslo internal new blocked"] = "trusted 0", "trust unknown_root"
+		good["oslo internal new"], good["oslo internal new blocked"], good["oslo internal strands"] = "trusted 0", "trust unknown_root", "new"
 		delete(good, "oslo internal new until")
 		h.expect(t, "AD publishes the new root only", good)
+		all := signin.Reasons()
+		h.expectReasons(t, all[slices.IndexFunc(all, func(r *phone.Reason) bool { return r.Name == "unknown_root" })])
 		w.lose()
 		pass(time.Minute)
 		delete(good, "oslo internal new")
 		delete(good, "oslo internal new blocked")
+		delete(good, "oslo internal strands")
 		h.expect(t, "AD is lost", good)
 		w.show(newLeaf)
 		pass(time.Minute)
@@ -223,7 +248,7 @@ func TestJudgement(t *testing.T) {
 		w.publish(young)
 		pass(time.Minute)
 		h.expect(t, "rolled over", map[string]string{"oslo internal enrolled": "trusted 0", "oslo internal enrolled blocked": "trust unknown_root",
-			"oslo internal new": "trusted 1", "oslo internal new until": "2000"})
+			"oslo internal strands": "enrolled", "oslo internal new": "trusted 1", "oslo internal new until": "2000"})
 		s := office("oslo", site.Internal)
 		s.EnrolledRoots.Fingerprints = []string{phone.Fingerprint(old), phone.Fingerprint(young)}
 		h.Swap(w.plan(t, s))

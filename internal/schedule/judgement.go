@@ -10,6 +10,7 @@ import (
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
 
@@ -21,6 +22,7 @@ type judgement struct {
 	mu       sync.Mutex // so that the last reports are judged last
 	verdicts []*signin.Verdict
 	set      atomic.Pointer[metric.Set]
+	why      atomic.Pointer[[]*phone.Reason] // what the verdicts name
 }
 
 // judgements makes those of a plan; jobs are the plan's.
@@ -46,6 +48,7 @@ func (s *Scheduler) judge(g *judgement, now time.Time) {
 			s.log.Error("not judged", "collector", "pool", "target", g.Pool.Target.Name, "err", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 			g.verdicts = nil
 			g.set.Store(nil)
+			g.why.Store(nil)
 		}
 	}()
 	seen, failed, complete := g.gather(g.confirmed, now)
@@ -95,6 +98,8 @@ func (s *Scheduler) publish(g *judgement) {
 		s.log.Error("series left out", "collector", "pool", "target", g.Pool.Target.Name, "err", err)
 	}
 	g.set.Store(&set)
+	why := reasonsOf(g.verdicts)
+	g.why.Store(&why)
 }
 
 // tick counts the state of every verdict once, by reports that are not too old.

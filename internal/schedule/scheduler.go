@@ -138,7 +138,8 @@ func (s *Scheduler) Last(p *Planned) *Report {
 	return nil
 }
 
-// Sets yields the series of the plan, of every last report and of every judgement, for a metric.Gatherer.
+// Sets yields the series of the plan, of every last report and of every judgement, and the texts of the reasons that
+// they name, for a metric.Gatherer.
 func (s *Scheduler) Sets(yield func(metric.Set)) {
 	r := s.plan.Load()
 	yield(r.plan.Set)
@@ -152,6 +153,11 @@ func (s *Scheduler) Sets(yield func(metric.Set)) {
 			yield(*set)
 		}
 	}
+	reasons, err := r.reasons()
+	if err != nil {
+		s.log.Error("series left out", "err", err)
+	}
+	yield(reasons)
 }
 
 // Ready tells whether every job has reported, or had once: a reload that adds targets makes nobody take the
@@ -296,11 +302,11 @@ func (s *Scheduler) Run(ctx context.Context) {
 	}
 }
 
-// tickEvery is how often verdicts are counted.
-const tickEvery = 30 * time.Second
+// TickEvery is how often verdicts are counted.
+const TickEvery = 30 * time.Second
 
 func (s *Scheduler) ticks(ctx context.Context) {
-	ticker := time.NewTicker(tickEvery)
+	ticker := time.NewTicker(TickEvery)
 	defer ticker.Stop()
 	defer s.remember()
 	written := time.Now()

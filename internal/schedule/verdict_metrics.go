@@ -46,7 +46,7 @@ var (
 func verdictMetrics() []*metric.Desc {
 	return []*metric.Desc{
 		descState, descStep, descBlocked, descValidUntil, descTicks, descBadTicks, descUnknownTicks, descObjective,
-		descUpdateReady, descRefused, descPoolTrusted,
+		descUpdateReady, descRefused, descPoolTrusted, descRollOver, descReason,
 	}
 }
 
@@ -60,6 +60,10 @@ func (s *Scheduler) samples(g *judgement) []metric.Sample {
 				out = append(out, metric.Sample{Desc: d, Value: value, Labels: all})
 			}
 			addTrusted(v, name, string(g.Network), &out)
+			addRollOver(v, func(d *metric.Desc, value float64, strands ...string) {
+				out = append(out, metric.Sample{Desc: d, Value: value,
+					Labels: append([]string{name, string(g.Network), v.Profile.Firmware.Version}, strands...)})
+			})
 			if v.Profile.Kind == phone.Enrolled {
 				if ready, known := v.UpdateReady(); known {
 					out = append(out, metric.Sample{Desc: descUpdateReady, Value: number(ready),

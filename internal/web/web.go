@@ -55,6 +55,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /site/{name}", o.site)
 	mux.Handle("POST /site/{name}/probe", sameOrigin.Handler(o.probeNow(limit)))
 	mux.HandleFunc("GET /probe", o.probe(limit))
+	mux.HandleFunc("GET /runbooks/{name...}", runbook)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "cx700_exporter is healthy.")
 	})

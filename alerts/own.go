@@ -1,0 +1,54 @@
+package alerts
+
+import "time"
+
+// job is the name of the scrape job, as the README has it.
+const job = "cx700"
+
+// own are the alerts about the exporter itself.
+func own() []Alert {
+	return []Alert{
+		{
+			Name: "Cx700ExporterDown", Severity: Warning, For: 3 * time.Minute, Dashboard: dashExporter,
+			Expr: `up{job="` + job + `"} == 0
+or
+absent(up{job="` + job + `"})`,
+			Summary:     "The exporter cannot be scraped{{ with $labels.instance }} ({{ . }}){{ end }}",
+			Description: "Nobody watches the phones of its sites until it is back.",
+			Means:       "Prometheus gets nothing from the exporter, or does not know of it. All other alerts about phones are blind.",
+			First:       "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met.",
+		},
+		{
+			Name: "Cx700ResultsTooOld", Severity: Warning, For: 5 * time.Minute, Dashboard: dashExporter,
+			Expr:        `count by (network, collector) (time() - ` + lastRun + ` > 3 * ` + interval + ` + 60) > 0`,
+			Summary:     "{{ $value }} targets of {{ $labels.collector }} ({{ $labels.network }}) were not looked at for three intervals",
+			Description: "The exporter does not get to them: what it says of them is old.",
+			Means:       "Results are older than three of their intervals and a minute. A verdict that needs them becomes unknown.",
+			First:       "Look at the exporter's log and at cx700_probe_queue_seconds; raise --probe.concurrency, or restart it.",
+		},
+		{
+			Name: "Cx700QueueLate", Severity: Warning, For: 10 * time.Minute, Dashboard: dashExporter,
+			Expr:        `histogram_quantile(0.9, sum by (le) (rate(` + queue + `{collector!="firmware_download"}[15m]))) > 5`,
+			Summary:     "Probes wait {{ $value | humanizeDuration }} for a free worker",
+			Description: "One in ten waits longer. Silent servers hold workers until their time is over.",
+			Means:       "There are more probes than workers. Results come late; nothing is wrong with phones because of it.",
+			First:       "Raise --probe.concurrency, or give the machine more.",
+		},
+		{
+			Name: "Cx700ReloadFailed", Severity: Warning, For: time.Minute, Dashboard: dashExporter,
+			Expr:        reloadOK + ` == 0`,
+			Summary:     "The site file was not taken over",
+			Description: "The exporter goes on with the one before. Its first page and its log say what is wrong, line by line.",
+			Means:       "The site file has a fault. Nothing that was changed in it is in force, sites that were added are not watched.",
+			First:       "cx700_exporter config check, mend the file, send SIGHUP.",
+		},
+		{
+			Name: "Cx700ProbeInternalErrors", Severity: Warning, For: 5 * time.Minute, Dashboard: dashExporter,
+			Expr:        `count by (network, collector) (` + failing + `{reason="internal"}) > 0`,
+			Summary:     "Probes of {{ $labels.collector }} ({{ $labels.network }}) fail by the exporter's own fault",
+			Description: "{{ $value }} targets. That says nothing about phones.",
+			Means:       "A probe ended with an error that is no finding: a bug of the exporter, or a machine out of files or memory.",
+			First:       "Look at the exporter's log, and report what it says.",
+		},
+	}
+}

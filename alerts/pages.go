@@ -1,0 +1,81 @@
+package alerts
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// manySites is from how many sites on it is no matter of one site any more.
+const manySites = 5
+
+// rootUnpublished is true for targets whose domain controllers can be read and publish no root, or not the pool's. What
+// is hidden from the exporter's account is not empty.
+func rootUnpublished() string {
+	const published = `{container="certification_authorities",state=`
+	return `(
+  sum by (target) (` + caCertificates + published + `"populated"}) == 0
+  unless on (target) sum by (target) (` + caCertificates + published + `"hidden"}) > 0
+)
+or
+` + behindTarget("directory", rollOver+`{phone="new",network="internal"}`)
+}
+
+// whyBlocked writes a label of the reasons for which phones are blocked, by the labels of the alert.
+func whyBlocked(label string) string {
+	return fmt.Sprintf("{{ range query (printf `count by (%[1]s) (%[2]s{site=%%q,network=%%q,phone=%%q})` "+
+		"$labels.site $labels.network $labels.phone) }}{{ .Labels.%[1]s }} {{ else }}none any more {{ end }}", label, blocked)
+}
+
+// textBlocked writes a text that goes with those reasons.
+func textBlocked(label string) string {
+	return fmt.Sprintf("{{ range query (printf `count by (reason) (%s{site=%%q,network=%%q,phone=%%q})` "+
+		"$labels.site $labels.network $labels.phone) }}{{ with query (printf `%s{reason=%%q}` .Labels.reason) }}"+
+		"{{ (. | first).Labels.%s }}. {{ end }}{{ end }}", blocked, reasonInfo, label)
+}
+
+func pages() []Alert {
+	return []Alert{
+		{
+			Name: "Cx700SignInBlocked", Severity: Page, For: 2 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSite,
+			Expr:    `max by (site, network, phone) (` + state + `{phone="enrolled",state="blocked"}) == 1`,
+			Summary: "Phones at {{ $labels.site }} ({{ $labels.network }}) cannot sign in",
+			Description: "Phones that signed in before are stopped at: " + strings.TrimSpace(whyBlocked("step")) + ". Reason: " +
+				strings.TrimSpace(whyBlocked("reason")) + ". Phones at the site: {{ with query (printf `" + sitePhones + "{site=%q}` $labels.site) }}" +
+				"{{ . | first | value }}{{ else }}not told{{ end }}.",
+			More: map[string]string{
+				"step": whyBlocked("step"), "reason": whyBlocked("reason"), "screen": textBlocked("screen"), "mend": textBlocked("mend"),
+			},
+			Means: "Phones that signed in at this site before cannot do so now, on at least one firmware in use: nothing in their order gets " +
+				"through. Those that are signed in stay so until they lose their connection or are restarted.",
+			First: "Read the annotations reason and mend, go to the reason's heading (the index tells in which runbook it is), confirm it with " +
+				"the command there. Do not restart or reset phones: they try again by themselves, and a reset wipes what they hold.",
+		},
+		{
+			Name: "Cx700ManySitesBlocked", Severity: Page, For: time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSignIn,
+			Expr:    fmt.Sprintf(`count by (network, step) (count by (site, network, step) (%s{phone="enrolled"})) >= %d`, blocked, manySites),
+			Summary: "{{ $value }} sites are blocked at the step {{ $labels.step }} ({{ $labels.network }})",
+			Description: "One cause, most likely: {{ range query (printf `count by (reason) (" + blocked +
+				"{phone=\"enrolled\",network=%q,step=%q})` $labels.network $labels.step) }}{{ .Labels.reason }} {{ end }}",
+			Means: fmt.Sprintf("At least %d sites are stopped at the same step of the phones' walk. That is one cause which they share (a resolver, "+
+				"the pool, a certificate, a change of policy), not %d.", manySites, manySites),
+			First: "Look for what the sites share: the first page of the exporter lists their targets, and its log says what became another when " +
+				"they were last ready (changed=).",
+		},
+		{
+			Name: "Cx700RootUnpublished", Severity: Page, For: 30 * time.Second, KeepFiring: 5 * time.Minute, Dashboard: dashCertificates,
+			Expr:    rootUnpublished(),
+			Summary: "Active Directory does not publish the phones' root any more ({{ $labels.target }})",
+			Description: "{{ if eq $value 0.0 }}In CN=Certification Authorities no cACertificate is populated, at any domain controller that could be read." +
+				"{{ else }}Roots are published in CN=Certification Authorities, but not the one that anchors the pool.{{ end }} " +
+				"New and reset phones get no root that they need. " + sitesBehind("directory"),
+			Means: "Whoever asks Active Directory for the root now, as new and reset phones do, does not get it: every cACertificate in " +
+				"CN=Certification Authorities is empty, unparsable or gone, or the pool's own root is not among what is published. " +
+				"Phones that signed in before hold their roots and go on. Nobody else may notice for months: no other alert silences this one.",
+			First: "Publish the root again before anybody resets a phone: certutil -f -dspublish \"root.cer\" RootCA, on a domain controller or " +
+				"the CA. Then find out who emptied it: repadmin /showobjmeta on the object tells when and where. Where Active " +
+				"Directory publishes no root on purpose, since the pool's certificate is of an authority built into the phones, leave " +
+				"directory out of the site file.",
+		},
+	}
+}

@@ -1,0 +1,70 @@
+package alerts
+
+import (
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cx700/cx700_exporter/internal/catalogue"
+)
+
+// TestRunbooks holds the runbooks in this folder to the table and the catalogue, and leaves none over.
+func TestRunbooks(t *testing.T) {
+	golden(t, "runbooks/"+IndexName, index())
+	want := []string{IndexName}
+	for _, a := range All() {
+		golden(t, "runbooks/"+a.Name+".md", runbook(a))
+		want = append(want, a.Name+".md")
+	}
+	var got []string
+	for _, file := range found(t, "runbooks/*") {
+		got = append(got, strings.TrimPrefix(file, "runbooks/"))
+	}
+	slices.Sort(want)
+	if !slices.Equal(want, got) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+}
+
+var heading = regexp.MustCompile(`(?m)^## (.*)$`)
+
+// TestEveryReasonHasOneHeading in all the runbooks that the program holds, and every heading a reason.
+func TestEveryReasonHasOneHeading(t *testing.T) {
+	headings := map[string][]string{}
+	err := fs.WalkDir(Runbooks(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || name == IndexName {
+			return err
+		}
+		text, err := fs.ReadFile(Runbooks(), name)
+		for _, m := range heading.FindAllStringSubmatch(string(text), -1) {
+			headings[m[1]] = append(headings[m[1]], name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range catalogue.Causes() {
+		if len(headings[c.Name]) != 1 {
+			t.Errorf("%s has the headings %v", c.Name, headings[c.Name])
+		}
+		delete(headings, c.Name)
+	}
+	for name, in := range headings {
+		t.Errorf("%s in %v is no reason", name, in)
+	}
+}
+
+// TestToldBy keeps the exceptions to reasons and alerts that exist.
+func TestToldBy(t *testing.T) {
+	for reason, alert := range toldBy {
+		if !slices.ContainsFunc(All(), func(a Alert) bool { return a.Name == alert }) {
+			t.Errorf("%s is told by %s, which is no alert", reason, alert)
+		}
+		if !slices.ContainsFunc(catalogue.Causes(), func(c catalogue.Cause) bool { return c.Name == reason }) {
+			t.Errorf("%s is no reason", reason)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package catalogue
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/signin"
+)
+
+// Place is a step of the phone's walk and what looks at it; no step for the exporter itself.
+type Place struct{ Step, Collector string }
+
+// Confirm is the command that shows what the collector sees.
+func (p Place) Confirm() string { return "cx700_exporter probe " + p.Collector + " --site SITE" }
+
+// trustStep is where the pool's chain is judged, once it is known which roots phones get.
+const trustStep = "trust"
+
+// Places lists the phone's walk in its order, and at the end what watches the exporter itself.
+func Places() []Place {
+	return []Place{
+		{"lease", "dhcp"}, {"time", "ntp"}, {"registrar", "dns"}, {"tls", "pool"}, {"domain_controller", "wins"},
+		{"domain_controller", "directory"}, {"root", "certsrv"}, {trustStep, "pool"}, {"signin", "sip"}, {"exchange", "exchange"},
+		{"update", "update"}, {"firmware", "firmware"}, {"firmware", "firmware_download"}, {"", "vantage"},
+	}
+}
+
+// Cause is a reason and where on the walk it is met; nowhere for one of the exporter itself.
+type Cause struct {
+	*phone.Reason
+	At []Place
+}
+
+// Causes lists every reason once, in the order of the walk.
+func Causes() []Cause {
+	var out []Cause
+	add := func(r *phone.Reason, at ...Place) {
+		if i := slices.IndexFunc(out, func(c Cause) bool { return c.Name == r.Name }); i >= 0 {
+			out[i].At = append(out[i].At, at...)
+			return
+		}
+		out = append(out, Cause{r, at})
+	}
+	for _, p := range Places() {
+		for _, c := range collectors.All() {
+			for _, r := range c.Reasons {
+				if c.Name == p.Collector && p.Step != trustStep {
+					add(r, p)
+				}
+			}
+		}
+		for _, r := range signin.Reasons() {
+			if p == judgedAt(r) {
+				add(r, p)
+			}
+		}
+	}
+	add(collectors.Internal())
+	return out
+}
+
+// NoReset says why not to reset a phone for reasons with which that makes things worse.
+const NoReset = "do not hard reset it: that wipes the certificates of a phone that was signed in, and mends nothing here"
+
+// judgedAt is where the judgement finds a reason, and what shows the chains behind it.
+func judgedAt(r *phone.Reason) Place {
+	kind, _, _ := strings.Cut(r.Name, "_")
+	switch kind {
+	case "tls":
+		return Place{"tls", "pool"}
+	case "sip":
+		return Place{"signin", "sip"}
+	case "exchange", "update":
+		return Place{kind, kind}
+	default:
+		return Place{trustStep, "pool"}
+	}
+}
+
+// EffectText says what a reason does to phones.
+func EffectText(e phone.Effect) string {
+	switch e {
+	case phone.Notes:
+		return "noted: it stops nobody"
+	case phone.Degrades:
+		return "degraded: phones get through, but not everything in their order is good"
+	case phone.Blinds:
+		return "unknown: it only keeps the exporter from telling"
+	case phone.BlocksNew:
+		return "blocked: new and reset phones"
+	case phone.Blocks:
+		return "blocked: every phone"
+	default:
+		return e.String()
+	}
+}

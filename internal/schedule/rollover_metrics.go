@@ -1,0 +1,25 @@
+package schedule
+
+import (
+	"github.com/cx700/cx700_exporter/internal/metric"
+	"github.com/cx700/cx700_exporter/internal/phone"
+	"github.com/cx700/cx700_exporter/internal/signin"
+)
+
+var descRollOver = metric.NewGauge("cx700_rollover_info",
+	"The kind of phone that a roll-over of the root strands: new ones while the pool's root is not published any more, "+
+		"enrolled ones once the pool has moved to a root that they do not hold; only while it does.",
+	`cx700_rollover_info{phone="new"}`, "site", "network", "firmware", "phone")
+
+// addRollOver says whom a roll-over strands. It is seen in the verdict on enrolled phones, whatever that is.
+func addRollOver(v *signin.Verdict, add func(d *metric.Desc, value float64, strands ...string)) {
+	trust := v.Of(phone.StepTrust)
+	if trust == nil || v.Profile.Kind != phone.Enrolled {
+		return
+	}
+	for _, kind := range phone.Kinds() {
+		if trust.Strands(kind) {
+			add(descRollOver, 1, string(kind))
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/cx700/cx700_exporter/alerts"
+)
+
+func shownRunbook(t *testing.T, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /runbooks/{name...}", runbook)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return w
+}
+
+// look collects what a page holds: anchors, links and the text of its style; a script is an error.
+func look(t *testing.T, page string) (ids map[string]bool, links []string, style string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids = map[string]bool{}
+	for n := range root.Descendants() {
+		switch n.Data {
+		case "script":
+			t.Error("a page has a script")
+		case "style":
+			style = n.FirstChild.Data
+		}
+		for _, a := range n.Attr {
+			switch {
+			case a.Key == "id":
+				ids[a.Val] = true
+			case a.Key == "href":
+				links = append(links, a.Val)
+			case strings.HasPrefix(a.Key, "on"), a.Key == "style":
+				t.Errorf("<%s> has the attribute %s", n.Data, a.Key)
+			}
+		}
+	}
+	return ids, links, style
+}
+
+// TestRunbookPages shows every runbook, follows every link of the list, and holds the pages to their policy.
+func TestRunbookPages(t *testing.T) {
+	anchors := map[string]map[string]bool{}
+	files, err := fs.ReadDir(alerts.Runbooks(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		w := shownRunbook(t, "/runbooks/"+f.Name())
+		ids, _, style := look(t, w.Body.String())
+		anchors[f.Name()] = ids
+		sum := sha256.Sum256([]byte(style))
+		policy := w.Header().Get("Content-Security-Policy")
+		if w.Code != http.StatusOK || !strings.Contains(policy, base64.StdEncoding.EncodeToString(sum[:])) || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: status %d, policy %s", f.Name(), w.Code, policy)
+		}
+		if strings.Contains(w.Body.String(), "raw HTML omitted") && f.Name() != alerts.IndexName &&
+			strings.Count(w.Body.String(), "raw HTML omitted") > 1 { // the first is the comment that says who wrote it
+			t.Errorf("%s: a text was taken for HTML and left out", f.Name())
+		}
+	}
+	_, links, _ := look(t, shownRunbook(t, "/runbooks/").Body.String())
+	followed := 0
+	for _, link := range links {
+		file, anchor, reason := strings.Cut(link, "#")
+		if !strings.HasSuffix(file, ".md") {
+			continue
+		}
+		followed++
+		if anchors[file] == nil || reason && !anchors[file][anchor] {
+			t.Errorf("the list leads to %s, which is not there", link)
+		}
+	}
+	if followed < len(files) {
+		t.Errorf("%d links were followed", followed)
+	}
+	if w := shownRunbook(t, "/runbooks/Cx700RootUnpublished"); w.Code != http.StatusOK {
+		t.Errorf("without .md: status %d", w.Code)
+	}
+	for _, wrong := range []string{"/runbooks/nothing.md", "/runbooks/../alerts.go", "/runbooks/a/b", "/runbooks/%2e%2e%2falerts.go"} {
+		if w := shownRunbook(t, wrong); w.Code == http.StatusOK {
+			t.Errorf("%s is shown", wrong)
+		}
+	}
+}
