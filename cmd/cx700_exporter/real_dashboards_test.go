@@ -50,7 +50,7 @@ func TestRealDashboards(t *testing.T) {
 	left := unanswered(t, servers, "headquarters", exprs)
 	t.Logf("%d expressions and parts of them; healthy, there is no answer to %d", len(exprs), len(left))
 	for _, fault := range []string{
-		"branch-002:ntp_off", "branch-002:exchange_other_ca", "branch-002:dhcp_search_text", "branch-003:ad_ca_hidden",
+		"branch-002:ntp_off", "branch-002:exchange_other_ca", "branch-002:dhcp_search_text", "branch-003:ad_ca_hidden", "headquarters:ad_ca_wrong",
 		"branch-003:update_blank_urls", "branch-004:certsrv_anonymous", "branch-004:ad_ca_many",
 	} {
 		if status, body := p.request(http.MethodPost, "/lab/faults/"+fault); status != http.StatusOK {
