@@ -74,6 +74,16 @@ func RunbookOf(c catalogue.Cause) string {
 	}
 }
 
+// TellsOf names the alert in whose runbook the reason of that name is told; empty where there is no such reason.
+func TellsOf(reason string) string {
+	for _, c := range catalogue.Causes() {
+		if c.Name == reason {
+			return RunbookOf(c)
+		}
+	}
+	return ""
+}
+
 // plain keeps Markdown from reading signs of a text as its own.
 var plain = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "`", "\\`", "[", `\[`)
 

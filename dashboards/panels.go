@@ -285,5 +285,5 @@ func toSite() Property {
 
 // toRunbook leads to what mends a reason.
 func toRunbook() Property {
-	return Property{"links", []map[string]any{{"title": "Runbook", "url": "${exporter}/runbooks/#${__value.raw}", "targetBlank": true}}}
+	return Property{"links", []map[string]any{{"title": "Runbook", "url": "${exporter}/runbooks/${__value.raw}", "targetBlank": true}}}
 }

@@ -44,13 +44,18 @@ func (headingIDs) Generate(value []byte, _ ast.NodeKind) []byte {
 
 func (headingIDs) Put([]byte) {}
 
-// runbook shows a runbook that is built in, or the list of them. Its URL may end in .md, as it does in the repository.
+// runbook shows a runbook that is built in, or the list of them. Its URL may end in .md, as it does in the repository. A
+// reason's name leads to its heading.
 func runbook(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(r.PathValue("name"), ".md")
 	if name == "" {
 		name = strings.TrimSuffix(alerts.IndexName, ".md")
 	}
 	text, err := fs.ReadFile(alerts.Runbooks(), name+".md")
+	if told := alerts.TellsOf(name); err != nil && told != "" {
+		http.Redirect(w, r, told+"#"+name, http.StatusFound)
+		return
+	}
 	if err != nil {
 		http.Error(w, "there is no such runbook; /runbooks/ lists them", http.StatusNotFound)
 		return

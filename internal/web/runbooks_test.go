@@ -52,6 +52,23 @@ func look(t *testing.T, page string) (ids map[string]bool, links []string, style
 	return ids, links, style
 }
 
+// TestReasonsLeadToRunbooks by their names.
+func TestReasonsLeadToRunbooks(t *testing.T) {
+	for _, reason := range []string{"time_off", "name_mismatch", "root_empty"} {
+		w := shownRunbook(t, "/runbooks/"+reason)
+		page, anchor, _ := strings.Cut(w.Header().Get("Location"), "#")
+		if w.Code != http.StatusFound || anchor != reason {
+			t.Fatalf("%s: %d %s", reason, w.Code, w.Header().Get("Location"))
+		}
+		if ids, _, _ := look(t, shownRunbook(t, page).Body.String()); !ids[reason] {
+			t.Errorf("%s has no heading %s", page, reason)
+		}
+	}
+	if w := shownRunbook(t, "/runbooks/nonsense"); w.Code != http.StatusNotFound {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
 // TestRunbookPages shows every runbook, follows every link of the list, and holds the pages to their policy.
 func TestRunbookPages(t *testing.T) {
 	anchors := map[string]map[string]bool{}
