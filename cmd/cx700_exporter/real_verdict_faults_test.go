@@ -82,6 +82,7 @@ func (c *verdictRig) clockVerdicts() []verdictFault {
 		{"clock silent", c.drops(dropped), c.through(bed.NTPInside), true},
 		{"clock unsynchronised", func(ctx context.Context) error { return c.Unsynchronise(ctx, bed.NTPInside) }, inside, true},
 		{"clock ahead outside", ahead(bed.NTPOutside), outside, true},
+		{"both clocks ahead", all(ahead(bed.NTPInside), ahead(bed.NTPOutside)), all(inside, outside), true},
 	}
 }
 
@@ -114,7 +115,18 @@ func (c *verdictRig) nameVerdicts() []verdictFault {
 		{"all resolvers gone", c.on(each(insideResolvers, kill)), c.on(each(insideResolvers, healDNS)), true},
 		{"all resolvers refuse", c.on(each(insideResolvers, refuse)), c.on(each(insideResolvers, healDNS)), true},
 		{"wildcard in the DHCP domain", wildcard(addsAD), wildcard(deletesAD), true},
+		{"the exporter's own cards", c.cards("down"), c.cards("up"), true},
 		{"SRV dropped outside", c.on(edits("fabrikam.com", outsideResolvers, "\n_sip._tls", "\nx")), heal, true},
+	}
+}
+
+func (c *verdictRig) cards(state string) change {
+	return func(ctx context.Context) error {
+		var errs []error
+		for _, card := range []string{"eth0", "eth1"} {
+			errs = append(errs, c.Command(ctx, bed.Monitor, "ip", "link", "set", card, state).Run())
+		}
+		return errors.Join(errs...)
 	}
 }
 
