@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,6 +53,7 @@ collectors:
   exchange: {interval: 1s}
   update: {interval: 1s}
   firmware: {interval: 1s}
+  firmware_download: {max_bytes_per_second: 1073741824}
 credentials:
   reader: {username: probe@contoso.com, password_file: secret, allowed_hosts: ["*.contoso.com"]}
 sites:
@@ -245,7 +247,9 @@ func TestRealVerdict(t *testing.T) {
 	c := newVerdictRig(t)
 	faults := c.verdictFaults(t)
 	for name := range want {
-		if !slices.ContainsFunc(faults, func(f verdictFault) bool { return f.name == name }) {
+		is := func(f verdictFault) bool { return f.name == name }
+		both := func(two twoFaults) bool { return two.first+" + "+two.second == name }
+		if !slices.ContainsFunc(faults, is) && !slices.ContainsFunc(twoVerdicts(), both) {
 			t.Errorf("there are verdicts of %q, which is no fault", name)
 		}
 	}
@@ -261,9 +265,98 @@ func TestRealVerdict(t *testing.T) {
 			c.testVerdict(t, f, verdicts)
 		})
 	}
+	for _, two := range twoVerdicts() {
+		t.Run(two.first+" + "+two.second, func(t *testing.T) {
+			if two.long && !long() {
+				t.Skip("runs with LONG=1")
+			}
+			c.testTwoVerdicts(t, named(t, faults, two.first), named(t, faults, two.second), want)
+		})
+	}
+	t.Run("lost packets", func(t *testing.T) { c.testLostPackets(t) })
 	if code := c.e.stop(t); code != exitGood {
 		t.Errorf("SIGTERM: exit code %d", code)
 	}
+}
+
+func named(t *testing.T, faults []verdictFault, name string) verdictFault {
+	t.Helper()
+	i := slices.IndexFunc(faults, func(f verdictFault) bool { return f.name == name })
+	if i < 0 {
+		t.Fatalf("no fault is called %q", name)
+	}
+	return faults[i]
+}
+
+// testTwoVerdicts sets two faults at once. The earlier one on the walk is named and, once that is healed, the other.
+func (c *verdictRig) testTwoVerdicts(t *testing.T, first, second verdictFault, want map[string]string) {
+	both, written := want[first.name+" + "+second.name]
+	if !written {
+		t.Fatal("their verdicts are not written down")
+	}
+	healed := false
+	defer func() {
+		if !healed {
+			must(t, all(first.heal, second.heal)(context.WithoutCancel(t.Context())))
+		}
+	}()
+	must(t, all(first.set, second.set)(t.Context()))
+	c.told(t, both)
+	must(t, first.heal(t.Context()))
+	c.told(t, want[second.name])
+	must(t, second.heal(t.Context()))
+	healed = true
+	c.heals(t)
+}
+
+// testLostPackets loses one packet at a time. No verdict and no target may be said to have become another, and no tick
+// be counted but good ones.
+func (c *verdictRig) testLostPackets(t *testing.T) {
+	places := lostPackets()
+	if !long() {
+		places = places[:2]
+	}
+	before := notGood(t, c.e.get(t, "/metrics"))
+	for _, p := range places {
+		from := len(c.e.log.String())
+		must(t, c.LosePacket(t.Context(), p))
+		within(t, "a packet is lost: "+p.String(), slack, func() error {
+			if n, err := c.LostPackets(t.Context(), p.Host); err != nil || n != 1 {
+				return fmt.Errorf("%d are lost %w", n, err)
+			}
+			return nil
+		})
+		must(t, c.HealPackets(t.Context(), p.Host))
+		for range 2 { // the probe that lost it, and one more
+			last := lastRuns(t, c.e.get(t, "/metrics"))
+			maps.DeleteFunc(last, func(labels string, _ float64) bool { return strings.Contains(labels, "firmware_download") })
+			within(t, "everything was probed again", slack, func() error { return allNewer(last, lastRuns(t, c.e.get(t, "/metrics"))) })
+		}
+		if events := eventLine.FindAllString(c.e.log.String()[from:], -1); events != nil {
+			t.Errorf("%s: events:\n%s", p, strings.Join(events, "\n"))
+		}
+	}
+	if after := notGood(t, c.e.get(t, "/metrics")); after != before {
+		t.Errorf("ticks that are not good: %v before, %v after", before, after)
+	}
+}
+
+// eventLine is what the log says when something has become another than it was.
+var eventLine = regexp.MustCompile(`(?m)^.*msg="(?:target |phones |it cannot be told).*$`)
+
+// notGood counts the ticks that were bad or unknown.
+func notGood(t *testing.T, scrape string) (sum float64) {
+	t.Helper()
+	for _, name := range []string{"cx700_signin_bad_ticks_total", "cx700_signin_unknown_ticks_total"} {
+		counts := series(t, scrape, name)
+		if len(counts) == 0 {
+			t.Fatal("no series of " + name)
+		}
+		for _, n := range counts {
+			sum += n
+		}
+	}
+	return sum
 }
 
 func (c *verdictRig) testVerdict(t *testing.T, f verdictFault, want string) {

@@ -16,6 +16,8 @@ type Packets struct {
 	Port     int
 	// Answers are meant, not questions.
 	Answers bool
+	// Begin means those by which a TCP connection begins.
+	Begin bool
 }
 
 // rule is what iptables knows them by.
@@ -24,7 +26,19 @@ func (p Packets) rule() []string {
 	if p.Answers {
 		chain, port = "OUTPUT", "--sport"
 	}
-	return []string{chain, "-p", p.Protocol, port, strconv.Itoa(p.Port)}
+	rule := []string{chain, "-p", p.Protocol, port, strconv.Itoa(p.Port)}
+	if p.Begin {
+		rule = append(rule, "--tcp-flags", "SYN", "SYN")
+	}
+	return rule
+}
+
+func (p Packets) String() string {
+	what := "question to"
+	if p.Answers {
+		what = "answer of"
+	}
+	return fmt.Sprintf("%s %s, %s port %d", what, p.Host, p.Protocol, p.Port)
 }
 
 func (b *Bed) filter(ctx context.Context, host Host, args ...string) (string, error) {
@@ -43,14 +57,11 @@ func (b *Bed) RejectPackets(ctx context.Context, p Packets) error {
 	return err
 }
 
-// LosePacket lets the next of them vanish, and no other. Of TCP that is the next one by which a connection begins.
+// LosePacket lets the next of them vanish, and no other.
 func (b *Bed) LosePacket(ctx context.Context, p Packets) error {
 	const hardlyEver = "1000000000"
-	rule := append([]string{"-A"}, p.rule()...)
-	if p.Protocol == "tcp" {
-		rule = append(rule, "--tcp-flags", "SYN", "SYN")
-	}
-	_, err := b.filter(ctx, p.Host, append(rule, "-m", "statistic", "--mode", "nth", "--every", hardlyEver, "--packet", "0", "-j", "DROP")...)
+	_, err := b.filter(ctx, p.Host, append(append([]string{"-A"}, p.rule()...),
+		"-m", "statistic", "--mode", "nth", "--every", hardlyEver, "--packet", "0", "-j", "DROP")...)
 	return err
 }
 
