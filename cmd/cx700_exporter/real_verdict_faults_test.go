@@ -141,6 +141,7 @@ func (c *verdictRig) handshakeVerdicts() []verdictFault {
 	second := c.on(edits("fabrikam.com", insideResolvers, "sip\tIN A\t192.168.7.81", "sip\tIN A\t192.168.7.81\nsip\tIN A\t192.168.7.83"))
 	return []verdictFault{
 		fault("pool hardened", bed.Pool, bed.TLS12, false),
+		fault("pool refuses", bed.Pool, bed.Closed, true),
 		fault("pool hangs", bed.Pool, bed.Hangs, true),
 		fault("pool closes half-way", bed.Pool, bed.ClosesHalf, true),
 		fault("pool speaks plain text", bed.Pool, bed.SpeaksPlain, true),
