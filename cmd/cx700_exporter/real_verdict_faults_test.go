@@ -168,13 +168,14 @@ func (c *verdictRig) directoryVerdicts(t *testing.T) []verdictFault {
 			return errors.Join(errs...)
 		}
 	}
-	ldap := func(do func(bed.Packets) change) change {
-		return all(do(bed.Packets{Host: bed.DC, Protocol: "tcp", Port: 636}), do(bed.Packets{Host: bed.DC, Protocol: "tcp", Port: 389}))
+	ldap := func(h bed.Host, do func(bed.Packets) change) change {
+		return all(do(bed.Packets{Host: h, Protocol: "tcp", Port: 636}), do(bed.Packets{Host: h, Protocol: "tcp", Port: 389}))
 	}
 	const locator, domain = "_ldap._tcp.dc._msdcs", "contoso.com"
 	return []verdictFault{
-		{"LDAP refused", ldap(c.rejects), c.through(bed.DC), false},
-		{"LDAP silent", ldap(c.drops), c.through(bed.DC), true},
+		{"LDAP refused", ldap(bed.DC, c.rejects), c.through(bed.DC), false},
+		{"LDAP silent", ldap(bed.DC, c.drops), c.through(bed.DC), true},
+		{"one of two domain controllers gone", all(c.AddSecondDC, ldap(bed.DC2, c.rejects)), all(c.through(bed.DC2), c.RemoveSecondDC), true},
 		{"domain controller killed", c.on(each([]bed.Host{bed.DC}, kill)), c.on(each([]bed.Host{bed.DC}, restart)), true},
 		{"locator dropped", func(ctx context.Context) error { return c.DeleteADRecord(ctx, locator, "SRV", "") },
 			func(ctx context.Context) error {
