@@ -270,6 +270,7 @@ func (c *verdictRig) sipVerdicts() []verdictFault {
 		fault("release declined", bed.Pool, bed.SIP{Status: 403, Diagnostic: 17002, Agent: "CPE/1.0.199.123"}, false),
 		fault("503", bed.Pool, bed.SIP{Status: 503}, true),
 		fault("403", bed.Pool, bed.SIP{Status: 403}, true),
+		fault("led nowhere", bed.Pool, bed.SIP{Status: 302, Contact: "gone.fabrikam.com:5061"}, true),
 		fault("led to another company", bed.Pool, bed.SIP{Status: 302, Contact: "pool.evil.example:5061"}, true),
 		fault("no such user", bed.Pool, bed.SIP{Status: 404, Diagnostic: 4005}, true),
 		fault("domain not served", bed.Pool, bed.SIP{Status: 404, Diagnostic: 1005}, true),
