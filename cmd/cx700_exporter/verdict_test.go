@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/check"
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/lab"
 	"github.com/cx700/cx700_exporter/internal/reach"
@@ -103,41 +104,77 @@ func (r *round) reasons() map[string][]string {
 // verdicts writes the verdict on each kind of phone, those alike in one block, with every step that is not good.
 // What is ready with nothing to say is left out.
 func (r *round) verdicts() string {
-	var out strings.Builder
+	var documents []check.Document
 	for _, g := range r.plan.Judged {
 		last := func(p *schedule.Planned) *schedule.Report { return r.reports[p] }
-		var order []string
-		by := map[string][]string{}
 		all, _ := g.Verdicts(&signin.Cache{}, r.shared, last, time.Now())
-		for _, v := range all {
+		documents = append(documents, (&check.Result{Walk: check.Walk{Judged: g}, Verdicts: all}).Document())
+	}
+	return verdictsText(documents)
+}
+
+// verdictsText is what verdicts writes. Blocks of single sites are marked with these where there are several.
+func verdictsText(documents []check.Document) string {
+	type block struct{ network, phones, text string }
+	var order []block
+	var sites []string
+	at := map[block][]string{}
+	for _, d := range documents {
+		if !slices.Contains(sites, d.Site) {
+			sites = append(sites, d.Site)
+		}
+		var texts []string
+		by := map[string][]string{}
+		for _, v := range d.Verdicts {
 			text := verdictText(v)
 			if by[text] == nil {
-				order = append(order, text)
+				texts = append(texts, text)
 			}
-			by[text] = append(by[text], fmt.Sprintf("%s %s", v.Profile.Firmware.Version, v.Profile.Kind))
+			by[text] = append(by[text], v.Firmware+" "+v.Phone)
 		}
-		for _, text := range order {
-			if text != "ready\n" && !strings.HasPrefix(text, "not_watched") {
-				fmt.Fprintf(&out, "  %s: %s\n    %s", g.Network, kindsOf(by[text]), text)
+		for _, text := range texts {
+			if text == "ready\n" || strings.HasPrefix(text, string(signin.NoVerdict)) {
+				continue
 			}
+			b := block{d.Network, kindsOf(by[text]), text}
+			if at[b] == nil {
+				order = append(order, b)
+			}
+			at[b] = append(at[b], d.Site)
 		}
+	}
+	var out strings.Builder
+	for _, b := range order {
+		where := b.network
+		if len(at[b]) < len(sites) {
+			where = strings.Join(at[b], ", ") + " " + where
+		}
+		fmt.Fprintf(&out, "  %s: %s\n    %s", where, b.phones, b.text)
 	}
 	return out.String()
 }
 
-func verdictText(v *signin.Verdict) string {
-	text := strings.TrimSpace(string(v.State)+" "+v.Text()) + "\n"
-	for _, j := range slices.Concat(v.Walk, v.Beside) {
-		if j.State == signin.OK || j.State == signin.NotNeeded || j.State == signin.NotWatched {
+func verdictText(v check.VerdictDocument) string {
+	text := v.State
+	if v.Step != "" {
+		text += " " + v.Step
+	}
+	if v.ReasonDocument != nil {
+		text += " " + v.Reason
+	}
+	text += "\n"
+	for _, s := range v.Steps {
+		switch signin.State(s.State) {
+		case signin.OK, signin.NotNeeded, signin.NotWatched:
 			continue
 		}
 		var names []string
-		for _, f := range j.Findings {
-			if f.Reason.Effect != collectors.Notes && !slices.Contains(names, f.Reason.Name) {
-				names = append(names, f.Reason.Name)
+		for _, f := range s.Findings {
+			if f.Effect != collectors.Notes.String() && !slices.Contains(names, f.Reason) {
+				names = append(names, f.Reason)
 			}
 		}
-		text += strings.TrimRight(fmt.Sprintf("      %-17s %-11s %s", j.Step.Name, j.State, strings.Join(names, ", ")), " ") + "\n"
+		text += strings.TrimRight(fmt.Sprintf("      %-17s %-11s %s", s.Step, s.State, strings.Join(names, ", ")), " ") + "\n"
 	}
 	return text
 }

@@ -86,7 +86,7 @@ type Bed struct {
 func Missing() []string {
 	var missing []string
 	for _, tool := range []string{
-		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "gnutls-serv", "haproxy", "ip", "kamailio", "ldbmodify",
+		"apache2", "bash", "chronyc", "chronyd", "cp", "curl", "dhcpd", "dig", "dnsmasq", "gnutls-serv", "haproxy", "ip", "iptables", "kamailio", "ldbmodify",
 		"ldbsearch", "named", "nsupdate", "openssl", "rndc", "samba", "samba-tool", "setpriv", "ss", "unshare",
 	} {
 		if !filepath.IsAbs(locate(tool)) {

@@ -59,22 +59,23 @@ func (b *Bed) newProxy() *proxyServer {
 
 // first starts the proxy for the first time.
 func (s *proxyServer) first(ctx context.Context) error {
-	certificates := filepath.Join(string(s.bed.cached), certificatesDir)
-	var both []byte
-	for _, name := range []string{leafFile(s.host, true), keyFile(s.host)} {
-		text, err := os.ReadFile(filepath.Join(certificates, name))
-		if err != nil {
-			return err
-		}
-		both = append(both, text...)
-	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	if err := s.write(map[string]string{"proxy.pem": string(both)}); err != nil {
-		return err
-	}
 	return s.apply(ctx, Update{})
+}
+
+// certified is its certificate, signed with SHA-256 if it is modern, and the key.
+func (s *proxyServer) certified(modern bool) (string, error) {
+	var both strings.Builder
+	for _, name := range []string{leafFile(s.host, modern), keyFile(s.host)} {
+		text, err := os.ReadFile(filepath.Join(string(s.bed.cached), certificatesDir, name))
+		if err != nil {
+			return "", err
+		}
+		both.Write(text)
+	}
+	return both.String(), nil
 }
 
 // apply restarts the proxy in the given state, unless it is in it.
@@ -93,8 +94,12 @@ func (s *proxyServer) apply(ctx context.Context, u Update) error {
 	if u.Published != "" {
 		published = fmt.Sprintf("/%s/", u.Published)
 	}
+	certificate, err := s.certified(u.TLS12)
+	if err != nil {
+		return err
+	}
 	conf := fmt.Sprintf(proxyConf, address(s.host), s.file("proxy.pem"), versions, published, address(WebOutside))
-	if err := s.write(map[string]string{"haproxy.conf": conf}); err != nil {
+	if err := s.write(map[string]string{"haproxy.conf": conf, "proxy.pem": certificate}); err != nil {
 		return err
 	}
 	s.kill()

@@ -46,8 +46,9 @@ type Update struct {
 	// Published leaves one half of the service unpublished at the reverse
 	// proxy, which then answers 403 for it.
 	Published UpdatePublished
-	// TLS12 lets the reverse proxy speak TLS 1.2 and newer only. The front
-	// ends always speak TLS 1.0 only, by RSA key exchange.
+	// TLS12 lets the reverse proxy speak TLS 1.2 and newer only, with a
+	// certificate signed with SHA-256 instead of SHA-1. The front ends always
+	// speak TLS 1.0 only, by RSA key exchange.
 	TLS12 bool
 }
 

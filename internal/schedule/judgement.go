@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -83,12 +84,35 @@ func (s *Scheduler) doubted(g *judgement, all []*signin.Verdict, failed time.Tim
 	for _, p := range g.Probes {
 		j := g.jobs[p]
 		last := j.last.Load()
-		if last != nil && last.Seen.Vantage != nil && (last.Started.Before(failed) || last != j.counted.Load()) {
+		if last == nil || last.Seen.Vantage == nil {
+			continue
+		}
+		if last.Started.Before(failed) || last != j.counted.Load() {
 			s.hasten(j)
 			return true
 		}
+		return s.failedBefore(g, last.Since)
 	}
 	return false
+}
+
+// failedBefore tells whether something that blocks was seen before our own network was as it is now, and not since; it is
+// looked at again.
+func (s *Scheduler) failedBefore(g *judgement, since time.Time) bool {
+	blocks := func(f *collectors.Failure) bool { return f.Reason.Effect >= collectors.BlocksNew }
+	out := false
+	for _, p := range g.Probes {
+		j := g.jobs[p]
+		counted := j.counted.Load()
+		if counted == nil || !counted.Started.Before(since) || !slices.ContainsFunc(counted.Failures, blocks) {
+			continue
+		}
+		out = true
+		if counted == j.last.Load() && !p.Target.Credentialled() { // else the next probe is due soon, or costs a logon
+			s.hasten(j)
+		}
+	}
+	return out
 }
 
 // publish gives the series of the verdicts.

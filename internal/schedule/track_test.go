@@ -262,6 +262,31 @@ func TestReloadWhileBlocked(t *testing.T) {
 	}
 }
 
+// TestVantageIsBack: what failed while our own network was gone is looked at again before it counts.
+func TestVantageIsBack(t *testing.T) {
+	for wait := range 60 {
+		synctest.Test(t, func(t *testing.T) {
+			h, _, c := watched(t, nil)
+			pass(2 * time.Minute)
+			c.set(broken(), true)
+			pass(3*time.Minute + time.Duration(wait)*time.Second)
+			c.set(nil, false)
+			for range 120 {
+				pass(time.Second)
+				if s := h.standing(); s.State == signin.Stopped {
+					t.Fatalf("%d: blocked %s", wait, s.Verdict.Text())
+				}
+			}
+			if s := h.standing(); s.State != signin.Ready {
+				t.Errorf("%d: %s %s", wait, s.State, s.Verdict.Text())
+			}
+			if got := h.tickCounts(); got[1] > 0 {
+				t.Errorf("%d: ticks: %v", wait, got)
+			}
+		})
+	}
+}
+
 // TestOldResults are no ground for a verdict.
 func TestOldResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -40,7 +40,7 @@ func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) 
 		return out, false
 	}
 	j := c.truster(seen, p, at)
-	all := follow(seen.Pool, p, func(a *Attempt, _ *facts.PoolServer) bool {
+	all := follow(seen, p, func(a *Attempt, _ *facts.PoolServer) bool {
 		answer := answerTo(seen.SIP, a.Address, p.Firmware.Version)
 		if answer == nil || !asksForLogon(answer.Last()) {
 			return false // the collector says why

@@ -31,8 +31,8 @@ type judgement func(*Attempt, *facts.PoolServer) (ok bool)
 
 // follow goes through the order in which a firmware finds its registrars and judges each address. What the
 // phone passes over is left out, and so is what is no registrar: something on another port than it should be.
-func follow(p *facts.Pool, who phone.Profile, judge judgement) []Attempt {
-	f := who.Firmware
+func follow(seen *facts.Seen, who phone.Profile, judge judgement) []Attempt {
+	p, f := seen.Pool, who.Firmware
 	var out []Attempt
 	route := facts.RouteOf(p.Routes, f.Version)
 	for order := range route {
@@ -45,7 +45,7 @@ func follow(p *facts.Pool, who phone.Profile, judge judgement) []Attempt {
 			server := serverAt(p, a.Address)
 			switch proper, doubled := properPort(route, e, address, who.External); {
 			case !doubled:
-			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)):
+			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)), speaksNoSIP(seen.SIP, a.Address):
 				continue
 			default:
 				a.found(Unknown, reasonOtherPort, "nothing listens on "+proper.String())
@@ -79,6 +79,16 @@ func properPort(route []phone.Endpoint, e *phone.Endpoint, address netip.Addr, e
 
 func listens(s *facts.PoolServer) bool {
 	return s != nil && s.Phone.Problem != facts.HandshakeUnreachable
+}
+
+// speaksNoSIP tells that what answers there was asked as a registrar, and is none.
+func speaksNoSIP(s *facts.SIP, at netip.AddrPort) bool {
+	if s == nil {
+		return false
+	}
+	malformed := func(a facts.SIPAnswer) bool { return a.Problem == facts.SIPMalformed }
+	i := slices.IndexFunc(s.Servers, func(s facts.SIPServer) bool { return s.Address == at })
+	return i >= 0 && slices.ContainsFunc(s.Servers[i].Answers, malformed)
 }
 
 func serverAt(p *facts.Pool, address netip.AddrPort) *facts.PoolServer {

@@ -236,6 +236,25 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestOtherPortIsTheWebServer: what was asked as a registrar and speaks no SIP keeps nobody from saying that the pool is
+// gone.
+func TestOtherPortIsTheWebServer(t *testing.T) {
+	pool := poolOf([]phone.Endpoint{guessed(sipHost, 5061, inside1), guessed(sipHost, 443, inside1)},
+		failing(inside1+":5061", facts.HandshakeUnreachable), serving(inside1+":443"))
+	for problem, want := range map[facts.SIPProblem]string{
+		facts.SIPMalformed: "blocked tls_unreachable",
+		facts.SIPSilent:    "unknown tls_other_port tls_unreachable",
+		"":                 "unknown tls_other_port tls_unreachable",
+	} {
+		sip := &facts.SIP{Servers: []facts.SIPServer{
+			{Address: netip.MustParseAddrPort(inside1 + ":443"), Answers: []facts.SIPAnswer{{Problem: problem}}},
+		}}
+		if got := summary(judge("tls", &facts.Seen{Pool: pool, SIP: sip}, profile("3.5.6907.35", phone.New))); got != want {
+			t.Errorf("%s: got %s, want %s", problem, got, want)
+		}
+	}
+}
+
 // TestOtherPortOutside: outside an Access Edge listens on 443, and what is on 5061 is no registrar for phones.
 func TestOtherPortOutside(t *testing.T) {
 	edge := []phone.Endpoint{guessed(sipHost, 5061, inside1), guessed(sipHost, 443, inside1)}

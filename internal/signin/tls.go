@@ -14,7 +14,7 @@ func judgeTLS(seen *facts.Seen, p phone.Profile, _ time.Time) Outcome {
 	if seen.Pool == nil {
 		return Outcome{State: NotWatched}
 	}
-	all := follow(seen.Pool, p, func(a *Attempt, s *facts.PoolServer) bool {
+	all := follow(seen, p, func(a *Attempt, s *facts.PoolServer) bool {
 		judgeHandshake(a, s)
 		return true
 	})

@@ -17,7 +17,7 @@ func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outc
 		return Outcome{State: NotWatched}
 	}
 	j := c.truster(seen, p, at)
-	all := follow(seen.Pool, p, j.judge)
+	all := follow(seen, p, j.judge)
 	if len(all) == 0 {
 		return Outcome{State: Unknown}
 	}

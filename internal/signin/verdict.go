@@ -59,9 +59,21 @@ func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdi
 	v.settle(p.Kind == phone.New && (p.External || adNotWatched(seen)))
 	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
-		v.State, v.At, v.Why = Unclear, nil, seen.LostVantage[lost]
+		v.lose(seen.LostVantage[lost])
 	}
 	return v
+}
+
+// lose takes back what is said against servers, when our own network or clock is at fault.
+func (v *Verdict) lose(why Finding) {
+	v.State, v.At, v.Why = Unclear, nil, why
+	for _, steps := range [][]Judged{v.Walk, v.Beside} {
+		for i := range steps {
+			if s := &steps[i]; s.State == Blocked || s.State == Degraded {
+				s.State = Unknown
+			}
+		}
+	}
 }
 
 func outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) []Judged {

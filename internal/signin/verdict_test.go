@@ -219,6 +219,27 @@ func TestStepsAfterABlockedOne(t *testing.T) {
 	}
 }
 
+// TestLostNetwork says nothing of servers, good ones apart.
+func TestLostNetwork(t *testing.T) {
+	c := newCompany(t)
+	c.find(phone.StepTime, clockOff)
+	c.find(phone.StepRegistrar, oneClockOff)
+	c.find(phone.StepFirmware, noImage)
+	c.seen.LostVantage = []facts.Finding{{Reason: lostNetwork}}
+	for _, j := range c.judge(phone.New).Steps() {
+		want := OK
+		switch j.Step.Name {
+		case phone.StepTime, phone.StepRegistrar, phone.StepFirmware:
+			want = Unknown
+		case phone.StepExchange:
+			want = NotWatched
+		}
+		if j.State != want {
+			t.Errorf("%s is %s, want %s", j.Step.Name, j.State, want)
+		}
+	}
+}
+
 // TestUpdateReady is known only where both the answer and the files were looked at and told something.
 func TestUpdateReady(t *testing.T) {
 	for _, tt := range []struct {
