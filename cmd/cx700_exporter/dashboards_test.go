@@ -53,12 +53,7 @@ func filled(expr, site, window string) string {
 }
 
 // unused are the series that no dashboard shows, and why.
-func unused() map[string]string {
-	return map[string]string{
-		"cx700_reason_info":   "texts of some hundred characters; alerts take them into their annotations, the status page has them",
-		"cx700_rollover_info": "nothing to show but in a roll-over, of which Cx700RootUnpublished and Cx700RollOver tell",
-	}
-}
+func unused() map[string]string { return map[string]string{} }
 
 // ofOthers are the series in dashboards that are not of the catalogue: Prometheus' own about a scrape, and those of
 // client_golang about Go and the process.
