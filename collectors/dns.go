@@ -45,7 +45,7 @@ func DNS() *Collector {
 			reasonRegistrarUnresolved, reasonRegistrarUnknown, reasonRegistrarByWildcard, reasonRegistrarNotFound, reasonSRVOutside, reasonSRVMissing,
 			reasonSRVTargetUnresolved, reasonSIPAMissing, reasonTimeSRVMissing, reasonUpdateNameMissing,
 			reasonAutodiscoverMissing, reasonReverseProxyMissing, reasonResolversDisagree,
-			reasonWildcardMisdirects, reasonWildcardZone, reasonResolverTimeout, reasonResolverUnreachable,
+			reasonWildcardMisdirects, reasonWildcardZone, reasonResolverTimeout, reasonResolverUnreachable, reasonResolverNoRoute,
 			reasonResolverServfail, reasonResolverRefused, reasonResolverMalformed, reasonResolverTruncated,
 			reasonResolverSlow,
 		},
@@ -145,7 +145,7 @@ func registrarReason(d phone.Domains, view nameView, wild wildcards, fw phone.Fi
 	for _, c := range d.Candidates(fw.Registrar) {
 		if !view.settled(c.Name, c.Type) {
 			unsettled = true
-			refused = refused || view.only(c.Name, c.Type, facts.Refused, facts.NotAsked)
+			refused = refused || view.only(c.Name, c.Type, facts.Refused, facts.NotAsked, facts.NoRoute)
 		}
 	}
 	plainWildcard := func(e phone.Endpoint) bool { return e.Usable(fw.StrictSRV) && !e.Suffixed() && wild.answer(e) }
@@ -336,7 +336,7 @@ func judgeResolvers(d phone.Domains, names *facts.Names) []*Failure {
 	}
 	var out []*Failure
 	for _, r := range []*Reason{
-		reasonResolverTimeout, reasonResolverUnreachable, reasonResolverServfail,
+		reasonResolverTimeout, reasonResolverUnreachable, reasonResolverNoRoute, reasonResolverServfail,
 		reasonResolverRefused, reasonResolverMalformed, reasonResolverTruncated, reasonResolverSlow,
 	} {
 		if what := seen[r]; what != nil {
@@ -352,6 +352,8 @@ func resolverReason(o facts.Outcome) *Reason {
 		return reasonResolverTimeout
 	case facts.Unreachable:
 		return reasonResolverUnreachable
+	case facts.NoRoute:
+		return reasonResolverNoRoute
 	case facts.ServFail:
 		return reasonResolverServfail
 	case facts.Refused:

@@ -26,7 +26,7 @@ var (
 	}
 	reasonRegistrarUnknown = &Reason{
 		Name: "registrar_unknown", Effect: Blinds,
-		Means:   "it is not known whether phones find a registrar: the resolvers refuse our questions, or did not get them in time",
+		Means:   "it is not known whether phones find a registrar: the resolvers refuse our questions, did not get them in time, or our own machine has no route to them",
 		Screen:  "nothing, if the resolvers answer phones; else Cannot sign in",
 		Mend:    "allow queries from the exporter's network on those DNS servers (access lists may let phones ask), or see why they are slow",
 		AtPhone: "nothing", ResetHurts: true,
@@ -118,6 +118,9 @@ var (
 		Mend:    "start the DNS service on that address, or correct DHCP option 006",
 		AtPhone: "nothing", ResetHurts: true,
 	}
+	reasonResolverNoRoute = noting("resolver_no_route",
+		"the exporter's own machine has no route to a resolver: it is not known what phones get from it", onlyOurProbe,
+		"see that machine's network (ip route get ADDRESS); give the exporter a place from which the phones' networks are reached")
 	reasonResolverServfail = &Reason{
 		Name: "resolver_servfail", Effect: Degrades,
 		Means:   "a resolver answers SERVFAIL: it cannot reach the zone's own servers, or cannot load the zone",

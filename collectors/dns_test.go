@@ -86,10 +86,10 @@ func dnsCases() []dnsCase {
 	for o, reason := range map[facts.Outcome]string{
 		facts.Timeout: "resolver_timeout", facts.Unreachable: "resolver_unreachable", facts.ServFail: "resolver_servfail",
 		facts.Refused: "resolver_refused", facts.Malformed: "resolver_malformed", facts.OtherCode: "resolver_malformed",
-		facts.Truncated: "resolver_truncated", facts.NotAsked: "resolver_slow",
+		facts.Truncated: "resolver_truncated", facts.NotAsked: "resolver_slow", facts.NoRoute: "resolver_no_route",
 	} {
 		registrar := "registrar_unresolved"
-		if o == facts.Refused || o == facts.NotAsked {
+		if o == facts.Refused || o == facts.NotAsked || o == facts.NoRoute {
 			registrar = "registrar_unknown" // phones may be let in, or have the patience
 		}
 		// A name that is only in doubt is not called missing.

@@ -99,7 +99,7 @@ func winsReason(t *Target, s facts.WINSServer) *Reason {
 		return reasonWINSNameMissing
 	case facts.Timeout, facts.NotAsked:
 		return reasonWINSSilent
-	case facts.Unreachable:
+	case facts.Unreachable, facts.NoRoute:
 		return reasonWINSUnreachable
 	case facts.Malformed:
 		return reasonWINSMalformed

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -47,8 +49,20 @@ func (c *checkCmd) Validate() error {
 	return nil
 }
 
+// remembering is a writer that keeps its first error.
+type remembering struct {
+	w   io.Writer
+	err error
+}
+
+func (r *remembering) Write(b []byte) (int, error) {
+	n, err := r.w.Write(b)
+	r.err = cmp.Or(r.err, err)
+	return n, err
+}
+
 // Run goes the phones' way once. The exit code is 1 when some phone is blocked, else 2 when that could not be told
-// of some, else 0.
+// of some or it was interrupted, else 0.
 func (c *checkCmd) Run(env *environment) error {
 	plan, err := c.planned()
 	if err != nil {
@@ -56,14 +70,15 @@ func (c *checkCmd) Run(env *environment) error {
 	}
 	walks := check.Walks(plan, c.Site)
 	if len(walks) == 0 {
-		return usageError{fmt.Errorf("%s: no site %q on the network %s; config check lists them", c.File, c.Site, c.Network)}
+		return usageError{c.nothing()}
 	}
 	shared, err := c.shared(env)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	defer shared.Close()
-	text := &check.Writer{W: env.stdout}
+	out := &remembering{w: env.stdout}
+	text := &check.Writer{W: out}
 	step, done := text.Step, text.Done
 	var documents []check.Document
 	if c.Format == "json" {
@@ -77,15 +92,14 @@ func (c *checkCmd) Run(env *environment) error {
 		}
 		done(r)
 	})
-	if err != nil {
-		return err
-	}
-	if c.Format == "json" {
-		encoder := json.NewEncoder(env.stdout)
+	if c.Format == "json" && err == nil {
+		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(documents); err != nil {
-			return err
-		}
+		_ = encoder.Encode(documents) // out keeps the error
+	}
+	if err := cmp.Or(err, out.err); err != nil { // 1 would read as blocked
+		fmt.Fprintln(env.stderr, "check came to no end:", err)
+		return exitCode(exitUnknown)
 	}
 	switch worst {
 	case signin.Stopped:
@@ -94,6 +108,18 @@ func (c *checkCmd) Run(env *environment) error {
 		return exitCode(exitUnknown)
 	default:
 		return nil
+	}
+}
+
+// nothing says why there is nobody to go the way for.
+func (c *checkCmd) nothing() error {
+	switch {
+	case c.SIPDomain != "":
+		return fmt.Errorf("without a site file only the internal network is known; write a site file for the network %s", c.Network)
+	case c.Site == "":
+		return fmt.Errorf("%s: no site has the network %s", c.File, c.Network)
+	default:
+		return fmt.Errorf("%s: no site %q on the network %s; config check lists them", c.File, c.Site, c.Network)
 	}
 }
 

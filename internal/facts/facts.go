@@ -72,6 +72,8 @@ const (
 	Timeout Outcome = "timeout"
 	// Unreachable: the address cannot be reached or nothing listens there.
 	Unreachable Outcome = "unreachable"
+	// NoRoute: our own machine has no route to the address.
+	NoRoute Outcome = "no_route"
 	// Truncated: too long for UDP, and TCP did not bring the rest.
 	Truncated Outcome = "truncated"
 	// Malformed: an answer that is no DNS, or not to this question.

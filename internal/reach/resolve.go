@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -131,6 +132,8 @@ func classify(err error) facts.Outcome {
 	switch {
 	case TimedOut(err):
 		return facts.Timeout
+	case errors.Is(err, syscall.ENETUNREACH):
+		return facts.NoRoute
 	case Unreachable(err):
 		return facts.Unreachable
 	default:

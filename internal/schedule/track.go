@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"cmp"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ const (
 // Strip holds the worst state of each piece of the last day, the oldest first; empty where there was no verdict.
 type Strip [stripPieces]signin.Readiness
 
-// Trouble is a time in which a kind of phone was blocked, or unknown; it goes on while End is zero.
+// Trouble is a time in which a kind of phone was not ready; it goes on while End is zero.
 type Trouble struct {
 	Begin, End time.Time
 	State      signin.Readiness
@@ -37,7 +39,8 @@ type Trouble struct {
 type Track struct {
 	State signin.Readiness
 	Since time.Time
-	// Last is the latest trouble; nil while there was none.
+	// Last is the latest trouble; nil while there was none. A block is kept for a day where what came after it is no
+	// block.
 	Last *Trouble
 	// Day ends with the piece of now.
 	Day Strip
@@ -119,28 +122,36 @@ func (t *track) follow(v *signin.Verdict, traits []signin.Trait, now time.Time) 
 	if t.day[stripPieces-1] == "" || worse(v.State, t.day[stripPieces-1]) {
 		t.day[stripPieces-1] = v.State
 	}
-	goes := t.last != nil && t.last.End.IsZero()
-	switch v.State {
-	case signin.Ready, signin.NotAll, signin.NoVerdict:
-		if goes {
-			ended := *t.last
-			ended.End = now
-			t.last = &ended
-		}
-		if v.State == signin.Ready {
-			t.ready, t.readyAt = traits, now
-		}
-		return nil
-	}
-	trouble := &Trouble{Begin: now, State: v.State, Why: v.Why, Changed: signin.Changes(t.ready, traits)}
+	trouble := &Trouble{Begin: now, State: v.State, Why: v.Why}
 	if v.At != nil {
 		trouble.Step = v.At.Step.Name
 	}
-	if goes {
+	goes := t.last != nil && t.last.End.IsZero()
+	switch {
+	case goes && t.last.State == v.State:
 		trouble.Begin = t.last.Begin
+	case goes:
+		ended := *t.last
+		ended.End = now
+		t.last = &ended
 	}
-	t.last = trouble
+	switch v.State {
+	case signin.Ready:
+		t.ready, t.readyAt = traits, now
+		return nil
+	case signin.NoVerdict:
+		return nil
+	}
+	trouble.Changed = signin.Changes(t.ready, traits)
+	if v.State == signin.Stopped || !t.lately(signin.Stopped, now) {
+		t.last = trouble
+	}
 	return trouble.Changed
+}
+
+// lately tells whether the last trouble was of that state, and ended within a day.
+func (t *track) lately(state signin.Readiness, now time.Time) bool {
+	return t.last != nil && t.last.State == state && !t.last.End.IsZero() && now.Sub(t.last.End) < 24*time.Hour
 }
 
 // advance moves the strip on to now.
@@ -256,8 +267,12 @@ func (l *changeLine) write(log *slog.Logger, network site.NetworkName) {
 	if v.Why.Reason != nil {
 		args = append(args, "reason", v.Why.Reason.Name, "seen", v.Why.Seen, "mend", v.Why.Reason.Mend)
 	}
+	var changed []string
 	for _, c := range l.changed {
-		args = append(args, "changed", c.Name+": "+c.Before+" -> "+c.Now)
+		changed = append(changed, fmt.Sprintf("%s: %s -> %s", c.Name, cmp.Or(c.Before, "not there"), c.Now))
+	}
+	if changed != nil {
+		args = append(args, "changed", strings.Join(changed, "; "))
 	}
 	switch v.State {
 	case signin.NotAll:

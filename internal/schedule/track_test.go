@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -212,6 +213,38 @@ func TestAnOutage(t *testing.T) {
 	})
 }
 
+// TestABlockIsKept while what comes after it is no block, and what changed is told of a phone that is only degraded.
+func TestABlockIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, c := watched(t, nil)
+		pass(time.Hour)
+		c.set(broken(), false)
+		pass(5 * time.Minute)
+		c.set(nil, true)
+		pass(5 * time.Minute)
+		c.set(nil, false)
+		pass(5 * time.Minute)
+		s := h.standing()
+		if s.State != signin.Ready || s.Last.State != signin.Stopped || s.Last.Step != phone.StepTime {
+			t.Errorf("%s, last %+v", s.State, s.Last)
+		}
+		if lasted := s.Last.End.Sub(s.Last.Begin); lasted < 4*time.Minute || lasted > 6*time.Minute {
+			t.Errorf("the block lasted %s", lasted)
+		}
+	})
+}
+
+// TestChangesOfOneLine are one value, whatever the format of the log.
+func TestChangesOfOneLine(t *testing.T) {
+	var log strings.Builder
+	l := &changeLine{verdict: &signin.Verdict{State: signin.NotAll}, before: signin.Ready,
+		changed: []signin.Change{{Name: "one", Before: "1", Now: "2"}, {Name: "two", Now: "2"}}}
+	l.write(slog.New(slog.NewTextHandler(&log, nil)), site.Internal)
+	if !strings.Contains(log.String(), `changed="one: 1 -> 2; two: not there -> 2"`) || strings.Count(log.String(), "changed=") != 1 {
+		t.Error(log.String())
+	}
+}
+
 // TestLostVantage makes verdicts unknown and never blocked, whichever of the two failures is seen first.
 func TestLostVantage(t *testing.T) {
 	for wait := range 60 {
@@ -326,7 +359,7 @@ func TestDaysOutliveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready, at := LastReady(memory, "oslo", site.Internal)
-	if at.IsZero() || len(ready) != 3 {
+	if at.IsZero() || len(ready) != 4 {
 		t.Errorf("ready %v at %s", ready, at)
 	}
 	k := trackKey{"oslo", site.Internal, "3.5.6907.35", phone.Enrolled}

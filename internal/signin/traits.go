@@ -56,6 +56,9 @@ func Traits(seen *facts.Seen, d phone.Domains) []Trait {
 	return t.all
 }
 
+// noValue is the value of what has none.
+const noValue = "none"
+
 type traits struct{ all []Trait }
 
 // add notes a trait of one or several values, whose order does not matter; none at all is a value too.
@@ -63,7 +66,7 @@ func (t *traits) add(name string, values ...string) {
 	slices.Sort(values)
 	value := strings.Join(slices.Compact(values), ", ")
 	if value == "" {
-		value = "none"
+		value = noValue
 	}
 	t.all = append(t.all, Trait{name, value})
 }
@@ -97,6 +100,11 @@ func (t *traits) server(s *facts.PoolServer) {
 	}
 	if len(h.Served) > 0 {
 		t.add("certificate at "+s.Address.String(), certificateText(h.Served[0]))
+		var others []string
+		for _, c := range h.Served[1:] {
+			others = append(others, certificateText(c))
+		}
+		t.add("certificates served besides at "+s.Address.String(), others...)
 	}
 	if s.Phone.Problem == "" {
 		t.add("TLS for phones at "+s.Address.String(), s.Phone.Version+" "+s.Phone.Suite)
@@ -131,7 +139,9 @@ func Changes(before, now []Trait) []Change {
 	}
 	var out []Change
 	for _, t := range now {
-		if old, known := was[t.Name]; t.Value != old && (known || before != nil) {
+		old, known := was[t.Name]
+		asked := known || before != nil && t.Value != noValue // a name that was not asked for then, and leads nowhere, has not changed
+		if t.Value != old && asked {
 			out = append(out, Change{t.Name, old, t.Value})
 		}
 	}

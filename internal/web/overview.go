@@ -30,7 +30,7 @@ const (
 	// mostSites is how many are named with a reason, mostLines how many kinds of phones are told apart at a site.
 	mostSites, mostLines = 6, 3
 	// mostSeen bounds, in letters, what servers said.
-	mostSeen = 300
+	mostSeen = 120
 )
 
 type overview struct {

@@ -309,7 +309,7 @@ func TestOverviewIsSmall(t *testing.T) {
 		p.judged()
 		p.names = nil
 		for i := range sitesPerPage {
-			p.names = append(p.names, fmt.Sprintf("a-branch-with-a-long-name-%03d", i))
+			p.names = append(p.names, fmt.Sprintf("a-branch-with-the-longest-name-that-the-site-file-takes-in-all-%03d", i)[3:66])
 		}
 		p.found = func(target *collectors.Target) error { // another thing for each firmware, at each site
 			var errs []error
@@ -326,7 +326,7 @@ func TestOverviewIsSmall(t *testing.T) {
 		}
 		p.start(nil)
 		p.run()
-		w := p.expect(http.StatusOK, http.MethodGet, "/", "50 of 50 sites blocked", "a-branch-with-a-long-name-049")
+		w := p.expect(http.StatusOK, http.MethodGet, "/", "50 of 50 sites blocked", "all-049")
 		if w.Body.Len() > most {
 			t.Errorf("%d bytes, want at most %d", w.Body.Len(), most)
 		}
