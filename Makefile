@@ -24,7 +24,8 @@ test:
 		grep -rhoE '^func TestReal[A-Za-z]*' cmd | sed 's/func /  /'; fi
 	@command -v "$$(go env CC)" >/dev/null || echo "no C compiler: the race detector is left out"
 	go vet ./...
-	go test $(RACE) -timeout 20m ./...
+	go test $(RACE) -timeout 10m $$(go list ./... | grep -v /cmd/)
+	go test -timeout 20m ./cmd/... # most of it waits for servers; with the race detector in make long
 
 # The slow suites: the other systems, every fault against real servers, and the fuzzers.
 long:

@@ -199,6 +199,9 @@ func effects() map[string]map[string]string {
 			"mail inside": "401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com of Another ContosoCA"},
 		"update_other_ca_outside": {
 			"update outside": "crypto/rsa: verification error", "image outside": "crypto/rsa: verification error"},
+		"pool_wildcard": {"pool pool01": "*.fabrikam.com until 2049"}, "pool_sha2": {"pool pool01": "pool01.contoso.com until 2049 by SHA256-RSA"},
+		"rollover": {"pool pool01": "pool01.contoso.com until 2049 of Another ContosoCA", "dc certificates": "AIA Another ContosoCA, " +
+			"Certification Authorities Another ContosoCA, Public Key Services Another ContosoCA"},
 		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com"},
 		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
 		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),

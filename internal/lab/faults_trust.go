@@ -9,5 +9,17 @@ func trustFaults() []fault {
 		{Fault{Name: "update_other_ca_outside", Network: "external", Collector: "update",
 			Text: "the reverse proxy's certificate is of a CA unknown to phones"},
 			func(s *state) { s.proxy.leaf = leafOfForeignProxy }},
+		{Fault{Name: "pool_wildcard", Network: "internal", Collector: "pool",
+			Text: "the pool's certificate has its names by a wildcard only"},
+			func(s *state) { s.pool[firstFrontEnd].leaf = leafWildcard }},
+		{Fault{Name: "pool_sha2", Network: "internal", Collector: "pool",
+			Text: "the pool's certificate is signed with SHA-256"},
+			func(s *state) { s.pool[firstFrontEnd].leaf = leafSHA2 }},
+		{Fault{Name: "rollover", Network: "internal", Collector: "directory",
+			Text: "another CA's root is published, and the pool is of that CA"},
+			func(s *state) {
+				publish(otherRootCertificate)(s)
+				s.pool[firstFrontEnd].leaf = leafOfForeignPool
+			}},
 	}
 }

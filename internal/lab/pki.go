@@ -36,6 +36,12 @@ var (
 	expiredCertificate []byte
 	//go:embed pki/wrongname.pem
 	wrongNameCertificate []byte
+	//go:embed pki/wildcard.pem
+	wildcardCertificate []byte
+	//go:embed pki/sha2.pem
+	sha2Certificate []byte
+	//go:embed pki/foreignpool.pem
+	foreignPoolCertificate []byte
 	// caChain is the CA's certificate as certsrv hands it out: PKCS#7 in base64.
 	//go:embed pki/certnew.p7b
 	caChain string

@@ -43,6 +43,9 @@ const (
 	leafUnreadable
 	leafOfForeignProxy
 	leafOfForeignMail
+	leafOfForeignPool
+	leafWildcard
+	leafSHA2
 	poolLeaves
 )
 
@@ -59,6 +62,7 @@ func loadLeaves() (out [poolLeaves]tls.Certificate, err error) {
 		leafOfPool: poolCertificate, leafOfFrontEnd: frontEndCertificate, leafOfEdge: edgeCertificate,
 		leafExpired: expiredCertificate, leafWrongName: wrongNameCertificate, leafOfProxy: proxyCertificate, leafOfMail: mailCertificate,
 		leafOfForeignProxy: foreignProxyCertificate, leafOfForeignMail: foreignMailCertificate,
+		leafOfForeignPool: foreignPoolCertificate, leafWildcard: wildcardCertificate, leafSHA2: sha2Certificate,
 	} {
 		if out[leaf], err = tls.X509KeyPair(certificate, poolKey); err != nil {
 			return out, err

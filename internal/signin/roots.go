@@ -25,7 +25,7 @@ type published struct {
 	// roots are those in CN=Certification Authorities or, where none is there, of the CA's web page, which is
 	// where a phone turns then (guide pages 7 and 8).
 	roots []phone.Root
-	// elsewhere is what AD publishes in other containers.
+	// elsewhere is what AD publishes in other containers only.
 	elsewhere []phone.Root
 }
 
@@ -52,6 +52,9 @@ func publishedIn(seen *facts.Seen) published {
 			}
 		}
 	}
+	out.elsewhere = slices.DeleteFunc(out.elsewhere, func(r phone.Root) bool { // what is in both places is nowhere else
+		return slices.ContainsFunc(out.roots, func(o phone.Root) bool { return o.SHA256 == r.SHA256 })
+	})
 	if hidden {
 		out.known, out.denied = false, true
 	}

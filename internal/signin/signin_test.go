@@ -355,6 +355,8 @@ func trustCases(t *testing.T) []trustCase {
 			want: "blocked unknown_root rollover_strands_enrolled", new: "ok"},
 		{name: "roll-over, both published", served: chain(newLeaf), directory: directoryOf(chain(old, young)), held: held(old),
 			want: "blocked unknown_root rollover_strands_enrolled", new: "ok"},
+		{name: "roll-over, done, and AD shows the root in CN=AIA too", served: chain(newLeaf), directory: directoryOf(chain(young), young), held: held(old),
+			want: "blocked unknown_root rollover_strands_enrolled", new: "ok"},
 		{name: "fingerprint of what AD publishes", served: chain(leaf), directory: ad, held: known(old), want: "ok", new: "ok"},
 		{name: "fingerprint of what nobody shows", served: chain(leaf), directory: directoryOf(chain(young)), held: known(old),
 			want: "unknown enrolled_root_not_seen", new: "blocked unknown_root"},

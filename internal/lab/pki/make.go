@@ -125,6 +125,7 @@ func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey, other *x509.Cer
 	files := map[string][]byte{"pool.key": publicKey(pkcs8)}
 	for i, name := range []string{
 		"pool.pem", "fe02.pem", "edge.pem", "expired.pem", "wrongname.pem", "ocsrp.pem", "mail.pem", "foreignmail.pem", "foreignocsrp.pem",
+		"foreignpool.pem", "wildcard.pem", "sha2.pem",
 	} {
 		names := []string{"pool01.contoso.com", "sip.fabrikam.com"}
 		switch name {
@@ -132,6 +133,8 @@ func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey, other *x509.Cer
 			names = []string{"sip.fabrikam.com"}
 		case "wrongname.pem":
 			names = []string{"pool99.contoso.com"}
+		case "wildcard.pem":
+			names = []string{"*.fabrikam.com", "*.contoso.com"}
 		case "ocsrp.pem", "foreignocsrp.pem":
 			names = []string{"ocsrp.fabrikam.com"}
 		case "mail.pem", "foreignmail.pem":
@@ -144,6 +147,9 @@ func registrars(root *x509.Certificate, rootKey *rsa.PrivateKey, other *x509.Cer
 		template := ofServer(issuer, int64(3+i), names...)
 		if name == "expired.pem" {
 			template.NotAfter = time.Date(2009, 12, 31, 0, 0, 0, 0, time.UTC)
+		}
+		if name == "sha2.pem" {
+			template.SignatureAlgorithm = x509.SHA256WithRSA
 		}
 		certificate, _, err := sign(template, issuer, key, issuerKey)
 		if err != nil {
