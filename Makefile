@@ -31,7 +31,7 @@ test:
 long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
 	$(MAKE) cross
-	LONG=1 go test $(RACE) -count=1 -timeout 60m ./...
+	LONG=1 go test $(RACE) -count=1 -timeout 120m ./...
 	$(MAKE) fuzz
 
 # Every fuzzer for half a minute.

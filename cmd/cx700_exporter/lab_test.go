@@ -114,6 +114,42 @@ func TestLabFaultsWhileItRuns(t *testing.T) {
 	}
 }
 
+// TestTwoFaults names the earlier on the walk; with that healed, the other.
+func TestTwoFaults(t *testing.T) {
+	for _, tt := range []struct{ first, second, both, then string }{
+		{"ntp_off", "pool_expired", "time time_off", "trust link_expired"},
+		{"registrar_gone", "sip_403", "registrar registrar_not_found", "signin sip_forbidden"},
+		{"pool_hardened", "dhcp_no_dns", "lease dhcp_dns_missing", "lease dhcp_dns_missing"},
+		{"pool_hardened", "sip_503", "tls tls_hardened", "signin sip_overloaded"},
+	} {
+		t.Run(tt.first+" and "+tt.second, func(t *testing.T) {
+			t.Parallel()
+			company, err := lab.Start(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := company.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			healthy := probeLab(t, company, nil, "directory").directory()
+			if err := errors.Join(company.Set(tt.first), company.Set(tt.second)); err != nil {
+				t.Fatal(err)
+			}
+			if got := probeLab(t, company, healthy).verdicts(); !strings.HasPrefix(got, "  internal: all enrolled and new\n    blocked "+tt.both+"\n") {
+				t.Errorf("both:\n%s", got)
+			}
+			if err := company.Heal(tt.first); err != nil {
+				t.Fatal(err)
+			}
+			if got := probeLab(t, company, healthy).verdicts(); !strings.HasPrefix(got, "  internal: all enrolled and new\n    blocked "+tt.then+"\n") {
+				t.Errorf("%s healed:\n%s", tt.first, got)
+			}
+		})
+	}
+}
+
 // TestFaultsDoNotHideEachOther sets two faults of which one could be taken for the cure of the other.
 func TestFaultsDoNotHideEachOther(t *testing.T) {
 	for _, tt := range []struct{ second, want string }{
