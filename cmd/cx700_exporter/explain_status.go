@@ -56,10 +56,10 @@ func failureTold(number int) told {
 		phone.CannotConnect: {"no connection came about", []string{"update_unreachable", "update_https_only", "firmware_unreachable"}},
 		phone.Aborted:       {"the server closed the connection", []string{"update_malformed", "firmware_malformed"}},
 		phone.Reset:         {"the server reset the connection", []string{"update_malformed", "firmware_malformed"}},
-		phone.DateInvalid:   {"the certificate's dates are wrong, or the phone's clock is" + tls, []string{"time_off", "update_certificate"}},
-		phone.NameInvalid:   {"the certificate has another name" + tls, []string{"update_certificate"}},
-		phone.UnknownCA:     {"the certificate leads to no root that the phone holds" + tls, []string{"root_empty", "root_missing", "update_certificate"}},
-		phone.ChannelFailed: {"no TLS came about" + tls, []string{"update_tls_failed", "firmware_tls_failed"}},
+		phone.DateInvalid:   {"the certificate's dates are wrong, or the phone's clock is" + tls, []string{"time_off", "update_link_expired", "update_certificate"}},
+		phone.NameInvalid:   {"the certificate has another name" + tls, []string{"update_name_mismatch", "update_certificate"}},
+		phone.UnknownCA:     {"the certificate leads to no root that the phone holds" + tls, []string{"root_empty", "root_missing", "update_unknown_root", "update_certificate"}},
+		phone.ChannelFailed: {"no TLS came about" + tls, []string{"update_hardened", "update_tls_failed", "firmware_tls_failed"}},
 	}
 	for failure, t := range all {
 		if failure.WinInet() == number {
