@@ -17,15 +17,17 @@ build:
 RACE = $$(if command -v "$$(go env CC)" >/dev/null; then echo -race; fi)
 
 # Every test, those against real servers included. They need root and Debian's packages, which are
-# installed; without root they are left out by name, or fail where STRICT=1.
+# installed; without root they are left out by name, or fail where STRICT=1. Those of cmd mostly wait for servers:
+# they run beside the others, and with the race detector in "make long" only.
 test:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; else \
 		echo "not root: these tests against real servers are left out, and all of internal/bed:"; \
 		grep -rhoE '^func TestReal[A-Za-z]*' cmd | sed 's/func /  /'; fi
 	@command -v "$$(go env CC)" >/dev/null || echo "no C compiler: the race detector is left out"
 	go vet ./...
-	go test $(RACE) -timeout 10m $$(go list ./... | grep -v /cmd/)
-	go test -timeout 20m ./cmd/... # most of it waits for servers; with the race detector in make long
+	go test $(RACE) -timeout 20m $$(go list ./... | grep -v /cmd/) & others=$$!; \
+	go test -parallel 4 -timeout 22m ./cmd/...; command=$$?; \
+	wait $$others && exit $$command
 
 # The slow suites: the other systems, every fault against real servers, and the fuzzers.
 long:
