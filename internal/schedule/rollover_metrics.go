@@ -13,12 +13,11 @@ var descRollOver = metric.NewGauge("cx700_rollover_info",
 
 // addRollOver says whom a roll-over strands. It is seen in the verdict on enrolled phones, whatever that is.
 func addRollOver(v *signin.Verdict, add func(d *metric.Desc, value float64, strands ...string)) {
-	trust := v.Of(phone.StepTrust)
-	if trust == nil || v.Profile.Kind != phone.Enrolled {
+	if v.Profile.Kind != phone.Enrolled {
 		return
 	}
 	for _, kind := range phone.Kinds() {
-		if trust.Strands(kind) {
+		if v.Strands(kind) {
 			add(descRollOver, 1, string(kind))
 		}
 	}
