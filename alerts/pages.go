@@ -25,7 +25,7 @@ func rootUnpublished() string {
       unless on (job, instance, target) ` + shown("empty|unparsable") + ` > 0
       unless on (job, instance, target) (
         ` + values("hidden") + `
-        <= max_over_time((` + values("hidden") + ` and ignoring (state) ` + values("populated") + ` > 0)[7d:5m])
+        <= max_over_time((` + values("hidden") + ` and ignoring (state) ` + values("populated") + ` > 0)[1d:5m])
       )
     )
   )
