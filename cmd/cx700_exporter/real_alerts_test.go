@@ -132,7 +132,7 @@ func (m *monitored) recorded(lost bool) {
 		m.t.Error("no rule records anything")
 	}
 	for _, name := range names {
-		there := !strings.Contains(name[1], "budget_left") && (lost || !strings.Contains(name[1], "lost_") && !strings.Contains(name[1], "outage"))
+		there := !strings.Contains(name[1], "budget_left") && (lost || !strings.Contains(name[1], "lost_"))
 		m.within(fmt.Sprintf("%s is there: %t", name[1], there), 30*time.Second, func() error {
 			_, body := m.request(http.MethodGet, m.prometheus+"/api/v1/query?query="+url.QueryEscape(name[1]))
 			if is := strings.Contains(body, `"site":`); is != there {
