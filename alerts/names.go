@@ -31,7 +31,6 @@ var (
 	queue      = judged.Queue.Name + "_bucket"
 
 	caCertificates    = observed.CACertificates.Name
-	rootChanges       = observed.RootChanges.Name
 	poolNotAfter      = observed.PoolNotAfter.Name
 	updateOK          = observed.UpdateOK.Name
 	baseURL           = observed.BaseURL.Name

@@ -310,8 +310,8 @@ func (m *monitored) bySite(all []firing) map[string][]string {
 	out := map[string][]string{}
 	for _, a := range all {
 		name := strings.TrimPrefix(a.Labels["alertname"], "Cx700")
-		if a.State == "pending" || name == "RollOver" {
-			continue // the lab's sites say that they are one forest, so that what one publishes is news to all
+		if a.State == "pending" {
+			continue
 		}
 		at := []string{a.Labels["site"] + a.Labels["credential"]} // the lab's credentials go by their sites
 		if target := a.Labels["target"]; target != "" {

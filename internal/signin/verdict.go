@@ -53,6 +53,7 @@ type Verdict struct {
 	Ends       string
 	// compared is where the roots of enrolled phones were held against those that AD publishes.
 	compared Outcome
+	ahead    bool
 }
 
 // Judge gives the verdict on one kind of phone.
@@ -60,6 +61,7 @@ func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdi
 	v := &Verdict{Profile: p, Walk: outcomes(Walk(cache), seen, p, at), Beside: outcomes(Beside(cache), seen, p, at)}
 	v.settle(p.Kind == phone.New && (p.External || adNotWatched(seen)))
 	v.compared = cache.comparedBy(v.Of(phone.StepTrust), seen, p, at)
+	v.ahead = cache.isAhead(&v.compared, seen, p, at)
 	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
 		v.lose(seen.LostVantage[lost])
