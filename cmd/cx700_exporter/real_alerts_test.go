@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ const hurry = 120
 
 var (
 	waits   = regexp.MustCompile(`(?m)^( +(?:for|keep_firing_for|interval): )(\S+)$`)
+	counts  = regexp.MustCompile(`(_over_time\(\S+:cx700_signin_measured\S*\) / )(\d+)`)
 	records = regexp.MustCompile(`(?m)^ +- record: (\S+)$`)
 )
 
@@ -179,6 +181,12 @@ func newMonitored(t *testing.T, sites int) *monitored {
 		d, err := model.ParseDuration(part[2])
 		must(t, err)
 		return part[1] + model.Duration(time.Duration(d)/hurry).String()
+	})
+	m.rules = counts.ReplaceAllStringFunc(m.rules, func(text string) string { // so many more are recorded in a window
+		part := counts.FindStringSubmatch(text)
+		samples, err := strconv.Atoi(part[2])
+		must(t, err)
+		return part[1] + strconv.Itoa(hurry*samples)
 	})
 	dir := t.TempDir()
 	example, err := os.ReadFile("../../examples/alertmanager.yml")
