@@ -35,24 +35,25 @@ func certificateWarnings() []Alert {
 			First: "Compare with what an ordinary user sees (ldapsearch or ADSI Edit), then mend the rights of the object or of the account.",
 		},
 		{
-			Name: "Cx700RollOver", Severity: Warning, Dashboard: dashCertificates,
-			Expr: `(
-  max by (target) (increase(` + rootChanges + `{change=~"appeared|replaced"}[1d])) > 0
-  or
-  ` + behindTarget("directory", rollOver+`{phone="enrolled",network="internal"}`) + `
-)
+			Name: "Cx700RollOver", Severity: Warning, For: 5 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashCertificates,
+			Expr: behindTarget("directory", rollOver+`{phone="enrolled",network="internal"}`) + `
 unless on (target) (
   ` + siteTarget + `{collector="directory"}
   and on (site, network) ` + blocked + `{phone="enrolled",step="trust"}
-)`,
-			Summary: "A roll-over of the root is under way ({{ $labels.target }})",
-			Description: "A root was published within a day that phones which signed in before do not hold, or a server has moved to such a root. " +
+)
+unless on (target) (` + rootUnpublished() + `)`,
+			Summary: "A roll-over of the root is about to strand enrolled phones ({{ $labels.target }})",
+			Description: "Active Directory publishes a root that phones which signed in before do not hold, or a server has moved to such a root. " +
 				"Once the whole pool moves, they are stranded. " + sitesBehind("directory"),
-			Means: "Active Directory publishes a new root. New phones take it, but those that signed in before hold older ones and never ask again: " +
-				"the day the pool gets a certificate from the new root, they are cut off.",
-			First: "Ask the CA's people what they plan. The pool keeps a certificate from the old root until the phones hold the new one; see the " +
-				"mend below. Once they do, name the new root in enrolled_roots.",
-			Quiet: "while a site behind the target is blocked at the step trust: then it has happened, and Cx700SignInBlocked says so",
+			Means: "Active Directory publishes a root that enrolled phones do not hold, while the pool is still anchored in one that they do, or " +
+				"one of its servers has moved already. New phones take both roots, but those that signed in before never ask again: the day the " +
+				"pool gets a certificate from the new root, they are cut off. To publish the new root beside the old one is the proper way; " +
+				"this says what is to be done before the pool moves.",
+			First: "Ask the CA's people whether the pool is to move, and when. Until the phones hold the new root the pool keeps a certificate from " +
+				"the old one; see the mend below. Once they do, or where the pool will never move to that root, name it in enrolled_roots: " +
+				"this ends then.",
+			Quiet: "while a site behind the target is blocked at the step trust: then it has happened, and Cx700SignInBlocked says so; and while " +
+				"Cx700RootUnpublished says that the pool's own root is gone",
 		},
 		{
 			Name: "Cx700CACertificateEmptied", Severity: Warning, Dashboard: dashCertificates,

@@ -2,20 +2,26 @@ package alerts
 
 import "time"
 
-// job is the name of the scrape job, as the README has it.
-const job = "cx700"
+// exporterDown is true for what cannot be scraped and was an exporter within a week, whatever its job is called. Every
+// exporter tells how it took over its site file.
+func exporterDown() string {
+	return `up == 0 and on (job, instance) last_over_time(` + reloadOK + `[7d])`
+}
 
 // own are the alerts about the exporter itself.
 func own() []Alert {
 	return []Alert{
 		{
 			Name: "Cx700ExporterDown", Severity: Warning, For: 3 * time.Minute, Dashboard: dashExporter,
-			Expr: `up{job="` + job + `"} == 0
+			Expr: exporterDown() + `
 or
-absent(up{job="` + job + `"})`,
+(
+  absent(` + reloadOK + `)
+  unless on () (` + exporterDown() + `)
+)`,
 			Summary:     "The exporter cannot be scraped{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "Nobody watches the phones of its sites until it is back.",
-			Means:       "Prometheus gets nothing from the exporter, or does not know of it. All other alerts about phones are blind.",
+			Means:       "Prometheus gets nothing from the exporter, or from none at all. All other alerts about phones are blind.",
 			First:       "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met.",
 		},
 		{

@@ -10,12 +10,26 @@ import (
 const manySites = 5
 
 // rootUnpublished is true for targets whose domain controllers can be read and publish no root, or not the pool's. What
-// is hidden from the exporter's account is not empty.
+// is hidden from the exporter's account is not empty: an exporter that is shown nothing else says nothing, unless roots
+// went from a controller where no more was hidden before. Of several exporters those count that are shown something.
 func rootUnpublished() string {
-	const published = `{container="certification_authorities",state=`
+	values := func(states string) string {
+		return caCertificates + `{container="certification_authorities",state=~"` + states + `"}`
+	}
+	shown := func(states string) string { return `sum by (job, instance, target) (` + values(states) + `)` }
 	return `(
-  sum by (target) (` + caCertificates + published + `"populated"}) == 0
-  unless on (target) sum by (target) (` + caCertificates + published + `"hidden"}) > 0
+  max by (target) (
+    ` + shown("populated") + ` == 0
+    unless on (job, instance, target) (
+      ` + shown("hidden") + ` > 0
+      unless on (job, instance, target) ` + shown("empty|unparsable") + ` > 0
+      unless on (job, instance, target) (
+        ` + values("hidden") + `
+        <= max_over_time((` + values("hidden") + ` and ignoring (state) ` + values("populated") + ` > 0)[1d:5m])
+      )
+    )
+  )
+  unless on (target) ` + shown("populated") + ` > 0
 )
 or
 ` + behindTarget("directory", rollOver+`{phone="new",network="internal"}`)

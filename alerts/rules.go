@@ -65,9 +65,10 @@ func parts(urls URLs) []part {
 			{Name: "cx700_warnings", Rules: rulesOf(slices.Concat(warnings(), certificateWarnings(), accountWarnings(), updateWarnings()), urls)},
 			{Name: "cx700_exporter", Rules: rulesOf(own(), urls)},
 		}},
-		{"slo", "cx700-slo.rules.yml", "The objective of sign-in readiness: what is recorded for it, and its alerts. The group's interval is part of " +
-			"its arithmetic: minutes are counted one by one.", []group{
+		{"slo", "cx700-slo.rules.yml", "The objective of sign-in readiness: what is recorded for it, and its alerts. The intervals of groups are part " +
+			"of the arithmetic: minutes are counted one by one.", []group{
 			{Name: "cx700_slo", Interval: minute, Rules: append(recordsOf(objectives()), rulesOf(burns(), urls)...)},
+			{Name: "cx700_slo_5m", Interval: 5 * minute, Rules: recordsOf(lookedAt())},
 		}},
 		{"slo-30d", "cx700-slo-30d.rules.yml", "The objective over 30 days. Prometheus keeps 15 by default: give it --storage.tsdb.retention.time=35d, " +
 			"or leave this file out.", []group{

@@ -4,16 +4,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cx700/cx700_exporter/internal/schedule"
+	"github.com/prometheus/common/model"
 )
-
-// tickSeconds is how far apart the ticks of a verdict are.
-const tickSeconds = int(schedule.TickEvery / time.Second)
 
 // windows are those over which the part of bad time is recorded; 30d is apart, since Prometheus keeps 15 days by default.
 var windows = []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
 
 const (
+	looked      = "site_network:cx700_signin_measured:last1m"
+	looked5m    = "site_network:cx700_signin_measured_minutes:sum5m"
 	errorsOver  = "site_network:cx700_signin_errors:ratio_rate"
 	measured    = "site_network:cx700_signin_measured:ratio_rate30d"
 	budgetLeft  = "site_network:cx700_signin_error_budget_left:ratio30d"
@@ -27,36 +26,59 @@ const (
 // record is a recording rule.
 type record struct{ name, expr string }
 
-// partBad is the part of a window in which enrolled phones were blocked. Every firmware in use weighs the same, since
-// nobody tells how many phones run which. Time that was not watched is not bad, and lowers what is measured.
-func partBad(window string) record {
-	return record{errorsOver + window, fmt.Sprintf(`avg by (site, network) (rate(%s{phone="enrolled"}[%s])) * %d`, badTicks, window, tickSeconds)}
+// partBad is the part of a window in which enrolled phones were blocked: of all ticks that part which is bad, times the
+// part of the window in which somebody looked. Every tick of a firmware or an exporter weighs the same, however long it
+// was there; nobody tells how many phones run which. Time that was not watched is not bad.
+func partBad(window, looked string, every time.Duration) record {
+	return record{errorsOver + window, fmt.Sprintf(`(
+  sum by (site, network) (rate(%s{phone="enrolled"}[%[3]s]))
+  / sum by (site, network) (rate(%[2]s{phone="enrolled"}[%[3]s]))
+)
+* on (site, network) clamp_max(count_over_time(%[4]s[%[3]s]) / %[5]g, 1)`, badTicks, ticks, window, looked, samples(window, every))}
+}
+
+// samples is how many are recorded within a window.
+func samples(window string, every time.Duration) float64 {
+	d, err := model.ParseDuration(window)
+	if err != nil {
+		panic(err) // the windows are those of this file
+	}
+	return float64(time.Duration(d) / every)
 }
 
 // objectives records what the alerts and dashboards of the objective are made of.
 func objectives() []record {
-	var out []record
+	// 1 while some exporter has a verdict on some firmware that is not unknown, 0 while all are unknown.
+	out := []record{{looked, `max by (site, network) (` + state + `{phone="enrolled",state!="unknown"})`}}
 	for _, w := range windows {
-		out = append(out, partBad(w))
+		out = append(out, partBad(w, looked, time.Minute))
 	}
 	return append(out,
 		record{lostMinute, `count by (site, network, step, reason) (` + blocked + `{phone="enrolled"})
 / on (site, network) group_left ()
 count by (site, network) (` + ticks + `{phone="enrolled"})`},
-		record{outage, `60 * (` + enrolledBlocked() + `)
-+ on (site, network)
-(` + outage + ` or on (site, network) 0 * max by (site, network) (` + state + `{phone="enrolled"}))`},
+		// It is kept for a few minutes in which nobody knows, and ends once phones are seen to get through.
+		record{outage, `(
+  60 * (` + enrolledBlocked() + `)
+  + on (site, network)
+  (last_over_time(` + outage + `[5m]) or on (site, network) 0 * max by (site, network) (` + state + `{phone="enrolled"}))
+)
+or on (site, network)
+0 * (max by (site, network) (` + state + `{phone="enrolled",state="unknown"}) == 0)`},
 		record{lostMinutes + "1d", `sum_over_time(` + lostMinute + `[1d])`},
 		record{lostOfAll + "1d", lostMinutes + `1d * on (site) group_left () max by (site) (` + sitePhones + `)`})
+}
+
+// lookedAt records how many of the last five minutes were measured, lest a month be summed up minute by minute.
+func lookedAt() []record {
+	return []record{{looked5m, `clamp_max(sum_over_time(` + looked + `[5m]), 5)`}}
 }
 
 // objectivesOfMonth records what needs 30 days.
 func objectivesOfMonth() []record {
 	return []record{
-		partBad("30d"),
-		{measured, fmt.Sprintf(`avg by (site, network) (
-  rate(%s{phone="enrolled"}[30d]) - rate(%s{phone="enrolled"}[30d])
-) * %d`, ticks, unknownTicks, tickSeconds)},
+		partBad("30d", looked5m, 5*time.Minute),
+		{measured, fmt.Sprintf(`clamp_max(sum_over_time(%s[30d]) / %g, 1)`, looked5m, samples("30d", time.Minute))},
 		{budgetLeft, `(
   1 - ` + errorsOver + `30d
   / on (site) group_left () (1 - max by (site) (` + objective + `))

@@ -166,8 +166,8 @@ func (h *harness) judged() map[string]string {
 			out[l[4]+" "+l[2]+" "+l[3]] += fmt.Sprintf("trusted %v", value)
 		case family == descBlocked.Name: // firmware, network, phone, reason, site, step
 			out[l[4]+" "+l[1]+" "+l[2]+" blocked"] = l[5] + " " + l[3]
-		case family == descRollOver.Name: // firmware, network, phone, site
-			out[l[3]+" "+l[1]+" strands"] += l[2]
+		case family == descRollOver.Name: // firmware, network, phone, site, strands
+			out[l[3]+" "+l[1]+" strands "+l[4]] += l[2]
 		case family == descValidUntil.Name: // firmware, network, phone, site
 			out[l[3]+" "+l[1]+" "+l[2]+" until"] = fmt.Sprint(time.Unix(int64(value), 0).UTC().Year())
 		}
@@ -230,7 +230,8 @@ func TestJudgement(t *testing.T) {
 			"oslo internal new": "trusted 1", "oslo internal new until": "2005"}
 		h.expect(t, "after a reload, at once", good)
 		pass(time.Minute)
-		good["oslo internal new"], good["oslo internal new blocked"], good["oslo internal strands"] = "trusted 0", "trust unknown_root", "new"
+		good["oslo internal new"], good["oslo internal new blocked"], good["oslo internal strands now"] = "trusted 0", "trust unknown_root", "new"
+		good["oslo internal strands ahead"] = "enrolled" // the pool will follow
 		delete(good, "oslo internal new until")
 		h.expect(t, "AD publishes the new root only", good)
 		all := signin.Reasons()
@@ -239,7 +240,8 @@ func TestJudgement(t *testing.T) {
 		pass(time.Minute)
 		delete(good, "oslo internal new")
 		delete(good, "oslo internal new blocked")
-		delete(good, "oslo internal strands")
+		delete(good, "oslo internal strands now")
+		delete(good, "oslo internal strands ahead")
 		h.expect(t, "AD is lost", good)
 		w.show(newLeaf)
 		pass(time.Minute)
@@ -248,7 +250,7 @@ func TestJudgement(t *testing.T) {
 		w.publish(young)
 		pass(time.Minute)
 		h.expect(t, "rolled over", map[string]string{"oslo internal enrolled": "trusted 0", "oslo internal enrolled blocked": "trust unknown_root",
-			"oslo internal strands": "enrolled", "oslo internal new": "trusted 1", "oslo internal new until": "2000"})
+			"oslo internal strands now": "enrolled", "oslo internal new": "trusted 1", "oslo internal new until": "2000"})
 		s := office("oslo", site.Internal)
 		s.EnrolledRoots.Fingerprints = []string{phone.Fingerprint(old), phone.Fingerprint(young)}
 		h.Swap(w.plan(t, s))

@@ -78,12 +78,6 @@ func (o *Outcome) Why() *Finding {
 	return &o.Findings[i]
 }
 
-// Strands tells whether a roll-over of the root that is under way strands a kind of phone.
-func (o *Outcome) Strands(kind phone.Kind) bool {
-	by := map[phone.Kind]*phone.Reason{phone.New: reasonStrandsNew, phone.Enrolled: reasonStrandsEnrolled}[kind]
-	return slices.ContainsFunc(o.Findings, func(f Finding) bool { return f.Reason == by })
-}
-
 // Through tells whether a phone gets through the step, as far as it was asked and needs it.
 func (o *Outcome) Through() bool { return o.State == OK || o.State == Degraded }
 

@@ -37,19 +37,19 @@ func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
 	}
 	j.judgeServed(a, s.Phone.Served)
 	if j.profile.Kind != phone.New {
-		j.compare(a, s)
+		j.compare(a, s.Phone.Served)
 	}
 	return true
 }
 
 // compare holds what enrolled phones hold against what AD publishes now: they part in a roll-over, and each side
 // strands other phones.
-func (j *truster) compare(a *Attempt, s *facts.PoolServer) {
+func (j *truster) compare(a *Attempt, served []*x509.Certificate) {
 	now := store{held: j.ad.roots, elsewhere: j.ad.elsewhere}
 	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
 		return
 	}
-	today := j.cache.trust(j.profile.Firmware, s.Phone.Served, a.Host, &now, j.at)
+	today := j.cache.trust(j.profile.Firmware, served, a.Host, &now, j.at)
 	switch {
 	case a.Trust.Path.Anchored && !today.Path.Anchored:
 		a.note(reasonStrandsNew, subject(a.Trust.Anchor())+" is not published any more")

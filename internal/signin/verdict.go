@@ -51,12 +51,17 @@ type Verdict struct {
 	// ValidUntil is when the first certificate ends on which the sign-in depends, and Ends its name.
 	ValidUntil time.Time
 	Ends       string
+	// compared is where the roots of enrolled phones were held against those that AD publishes.
+	compared Outcome
+	ahead    bool
 }
 
 // Judge gives the verdict on one kind of phone.
 func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdict {
 	v := &Verdict{Profile: p, Walk: outcomes(Walk(cache), seen, p, at), Beside: outcomes(Beside(cache), seen, p, at)}
 	v.settle(p.Kind == phone.New && (p.External || adNotWatched(seen)))
+	v.compared = cache.comparedBy(v.Of(phone.StepTrust), seen, p, at)
+	v.ahead = cache.isAhead(&v.compared, seen, p, at)
 	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
 		v.lose(seen.LostVantage[lost])

@@ -1,0 +1,60 @@
+package signin
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
+
+// Strands tells whether a roll-over of the root that is under way strands a kind of phone. It is seen in the verdict on
+// enrolled phones.
+func (v *Verdict) Strands(kind phone.Kind) bool {
+	by := map[phone.Kind]*phone.Reason{phone.New: reasonStrandsNew, phone.Enrolled: reasonStrandsEnrolled}[kind]
+	return slices.ContainsFunc(v.compared.Findings, func(f Finding) bool { return f.Reason == by })
+}
+
+// Ahead tells that a roll-over of the root is to come: Active Directory publishes a root that enrolled phones do not hold,
+// and the pool is still anchored in one that they do. The day the pool moves they are stranded.
+func (v *Verdict) Ahead() bool { return v.ahead }
+
+// isAhead tells whether some root that is published is neither held nor built in, while the pool has not moved. A root
+// that was renewed with its key is as good as the one before, one that has ended is of no matter.
+func (c *Cache) isAhead(compared *Outcome, seen *facts.Seen, p phone.Profile, at time.Time) bool {
+	ad := publishedIn(seen)
+	anchored := func(a Attempt) bool { return a.Trust != nil && a.Trust.Path.Anchored && !builtIn(a.Trust.Anchor()) }
+	if p.Kind != phone.Enrolled || p.Held == nil || !ad.known || !slices.ContainsFunc(compared.Servers, anchored) {
+		return false
+	}
+	holds := storeOf(p, ad)
+	roots := holds.roots()
+	return slices.ContainsFunc(ad.roots, func(r phone.Root) bool {
+		held := slices.Contains(roots.Fingerprints, r.SHA256) || at.After(r.Certificate.NotAfter)
+		for _, have := range roots.Anchors {
+			held = held || bytes.Equal(have.RawSubject, r.Certificate.RawSubject) &&
+				bytes.Equal(have.RawSubjectPublicKeyInfo, r.Certificate.RawSubjectPublicKeyInfo)
+		}
+		return !held
+	})
+}
+
+// comparedBy is what holds the roots of enrolled phones against those that AD publishes: the step trust or, where no
+// phone comes so far, the certificates that registrars serve to a client of today. A pool that was hardened is anchored
+// in the same root as before, and new phones must find it the day the pool is mended.
+func (c *Cache) comparedBy(trust *Judged, seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
+	_, stale := seen.Stale[phone.StepTrust]
+	if p.Kind != phone.Enrolled || stale || seen.Pool == nil || len(trust.Servers) > 0 {
+		return trust.Outcome
+	}
+	j := c.truster(seen, p, at)
+	return fold(follow(seen, p, func(a *Attempt, s *facts.PoolServer) bool {
+		if s == nil || s.Modern.Problem != "" {
+			return false
+		}
+		a.Trust = c.trust(p.Firmware, s.Modern.Served, a.Host, &j.store, at)
+		j.compare(a, s.Modern.Served)
+		return true
+	}))
+}
