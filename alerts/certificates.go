@@ -78,7 +78,7 @@ unless on (target) (` + rootUnpublished() + `)`,
 			First:       "repadmin /showrepl and repadmin /replsummary.",
 		},
 		{
-			Name: "Cx700SignInEnds", Severity: Warning, Dashboard: dashCertificates,
+			Name: "Cx700SignInEnds", Severity: Warning, KeepFiring: time.Hour, Dashboard: dashCertificates,
 			Expr:        endsWithin(3, 0) + "\nor\n" + endsWithin(14, 3) + "\nor\n" + endsWithin(30, 14),
 			Summary:     "Sign-in at {{ $labels.site }} ({{ $labels.network }}) ends in {{ $value | humanizeDuration }}",
 			Description: "Then the first certificate ends by which phones get to their registrar. It is told again 14 and 3 days before.",

@@ -15,20 +15,21 @@ var (
 
 // The series by which rules ask, by their descriptors: one that is renamed is renamed here as well.
 var (
-	state      = judged.State.Name
-	blocked    = judged.Blocked.Name
-	validUntil = judged.ValidUntil.Name
-	ticks      = judged.Ticks.Name
-	badTicks   = judged.BadTicks.Name
-	objective  = judged.Objective.Name
-	rollOver   = judged.RollOver.Name
-	reasonInfo = judged.Reason.Name
-	siteTarget = judged.SiteTarget.Name
-	sitePhones = judged.SitePhones.Name
-	failing    = judged.Failing.Name
-	lastRun    = judged.LastRun.Name
-	interval   = judged.Interval.Name
-	queue      = judged.Queue.Name + "_bucket"
+	state       = judged.State.Name
+	blocked     = judged.Blocked.Name
+	validUntil  = judged.ValidUntil.Name
+	ticks       = judged.Ticks.Name
+	badTicks    = judged.BadTicks.Name
+	objective   = judged.Objective.Name
+	rollOver    = judged.RollOver.Name
+	reasonInfo  = judged.Reason.Name
+	siteTarget  = judged.SiteTarget.Name
+	sitePhones  = judged.SitePhones.Name
+	failing     = judged.Failing.Name
+	lastRun     = judged.LastRun.Name
+	interval    = judged.Interval.Name
+	updateReady = judged.UpdateReady.Name
+	queue       = judged.Queue.Name + "_bucket"
 
 	caCertificates    = observed.CACertificates.Name
 	poolNotAfter      = observed.PoolNotAfter.Name

@@ -4,15 +4,30 @@ import "time"
 
 func updateWarnings() []Alert {
 	down := `max by (network, target) (` + updateOK + `) == 0`
+	missing := `min by (network, target) (` + firmwareReachable + `) == 0`
 	cut := `max by (network, target) (` + failing + `{reason=~"firmware_cut_off|firmware_stalled|firmware_empty|images_differ"})`
 	return []Alert{
 		{
 			Name: "Cx700UpdateServiceDown", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashUpdate,
-			Expr:        down,
-			Summary:     "No server for updates of {{ $labels.target }} ({{ $labels.network }}) answers as phones need it",
-			Description: "Reasons: " + reasonsAt("update") + sitesBehind("update"),
-			Means:       "Phones get no answer when they ask for new firmware. They sign in all the same, and stay at their version.",
-			First:       "The reasons are in the description; a phone's About screen shows the same as two numbers (explain takes them).",
+			Expr: down + `
+or
+(
+  max by (network, target) (
+    ` + siteTarget + `{collector="update"}
+    and on (site, network) (` + updateReady + ` == 0 unless on (site, network) ` + enrolledBlocked() + `)
+  )
+  unless on (network, target) min by (network, target) (` + baseURL + `) == 0
+  unless on (network, target) ` + missing + `
+  unless on (network, target) ` + cut + `
+  unless on (network, target) ` + failing + `{collector="update",reason="update_hardened"}
+)`,
+			Summary:     "Phones do not get to updates of {{ $labels.target }} ({{ $labels.network }}), or not everywhere",
+			Description: "Reasons: " + reasonsAt("update") + sitesBehind("update") + " The site's dashboard shows at which step firmwares are stopped.",
+			Means: "Phones get no answer when they ask for new firmware, or not by every name and server to which they turn. They sign in all the " +
+				"same, and stay at their version.",
+			Quiet: "for what is not so everywhere, while Cx700BaseURLBlank, Cx700FirmwareMissing, Cx700FirmwareCutOff or Cx700ServerHardened " +
+				"names the cause, or enrolled phones are blocked",
+			First: "The reasons are in the description; a phone's About screen shows the same as two numbers (explain takes them).",
 		},
 		{
 			Name: "Cx700BaseURLBlank", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashUpdate,
@@ -24,7 +39,7 @@ func updateWarnings() []Alert {
 		},
 		{
 			Name: "Cx700FirmwareMissing", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashUpdate,
-			Expr: `min by (network, target) (` + firmwareReachable + `) == 0
+			Expr: missing + `
 unless on (network, target) ` + down + `
 unless on (network, target) ` + cut,
 			Summary:     "A file of an update is not there for phones ({{ $labels.target }}, {{ $labels.network }})",

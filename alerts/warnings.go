@@ -43,11 +43,17 @@ or
 (
   max by (site, network, phone) (` + state + `{phone="new",state="unknown"}) == 1
   unless on (site, network) max by (site, network) (` + state + `{phone="enrolled",state=~"unknown|blocked"}) == 1` + notNamedByRoot() + `
+)
+or
+label_replace(
+  max by (site, network) (` + siteTarget + `{collector="pool"})
+  unless on (site, network) ` + state + `{phone="enrolled"},
+  "phone", "enrolled", "", ""
 )`,
 			Summary:     "It cannot be told whether {{ $labels.phone }} phones at {{ $labels.site }} ({{ $labels.network }}) can sign in",
-			Description: "Unknown for ten minutes. What fails there: " + reasonsBehind(),
-			Means:       "The exporter asked and got no answer by which to judge. Phones may be fine or not; nobody is watching them until this is mended.",
-			First: "See whether Cx700VantageLost or Cx700AccountStopped fires too; else confirm the reason below. A user at the site who can " +
+			Description: "Unknown, or without a verdict, for ten minutes. What fails there: " + reasonsBehind(),
+			Means:       "The exporter asked and got no answer by which to judge, or has given no verdict at all on a site that it watches. Phones may be fine or not; nobody is watching them until this is mended.",
+			First: "See whether Cx700VantageLost or Cx700AccountStopped fires too; without a verdict, see in the exporter's log which probe does not end; else confirm the reason below. A user at the site who can " +
 				"sign out and in answers the question for today.",
 			Quiet: "for new phones, while enrolled ones of the site are unknown or blocked, or Cx700RootUnpublished or Cx700RootHidden names the cause",
 		},

@@ -50,9 +50,9 @@ func signInNow() []*Panel {
 		sites("Sites: unknown", "Sites with a verdict that is unknown: something that was asked gave no answer that one may judge by.", "unknown", ".*", unknown),
 		stat("Results too old", "Targets whose last probe ended longer ago than three intervals. What they show is the past.", 6,
 			now(fmt.Sprintf("sum(%s)", staleTargets("> bool")), ""), unit("short"), thresholds(good, step{1, unknown}), noValue("nothing reported")),
-		stat("Month's budget left", "The least of the sites' error budgets of 30 days, less what the time range lost; below 0 it is overspent. "+
+		stat("Month's budget left", "The least of the sites' error budgets of 30 days, less what the time range lost; below 0 it is overspent. Of sites of which 99 % of the range was measured. "+
 			"It is the month's with a range of 30 days (link at the top), if Prometheus keeps that much: it keeps 15 by default.", 6,
-			now("min("+budgetLeft()+")", ""), unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), noValue("not counted yet")),
+			now("min("+budgetLeft()+")", ""), unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), noValue("not measured")),
 		stat("Next end", "When the first certificate ends of those by which phones get to their registrar; negative once it has ended.", 6,
 			now(fmt.Sprintf("(min(cx700_signin_valid_until_timestamp_seconds{%s}) - time()) / 86400", chosen), ""),
 			unit("suffix: days"), decimals(0), daysLeft(), noValue("not known")),
@@ -130,34 +130,44 @@ func signInCauses() []*Panel {
 	}
 }
 
-// counted is how often the chosen verdicts were counted in the range, at the firmware where that was most often.
+// counted is how often the chosen verdicts were counted in the range, over all firmwares and exporters.
 func counted(what string) string {
-	return fmt.Sprintf("max by (site, network, phone) (increase(cx700_signin_%sticks_total{%s}[$__range]))", what, chosen)
+	return fmt.Sprintf("sum by (site, network, phone) (increase(cx700_signin_%sticks_total{%s}[$__range]))", what, chosen)
 }
 
-// budgetLeft is the part of the error budget of 30 days, by the site's objective, that the range did not spend. Verdicts
-// are counted twice a minute.
+// measured is the part of the range in which verdicts that were not unknown were counted, twice a minute, at the firmware
+// where that was most often. Exporters are added up, since one that restarts elsewhere goes on as another.
+func measured() string {
+	return fmt.Sprintf("clamp_max(max by (site, network, phone) ((sum without (instance, pod) (increase(cx700_signin_ticks_total{%[1]s}[$__range]))"+
+		" - sum without (instance, pod) (increase(cx700_signin_unknown_ticks_total{%[1]s}[$__range]))) / (2 * $__range_s / 60)), 1)", chosen)
+}
+
+// budgetLeft is the part of the error budget of 30 days, by the site's objective, that the range did not spend; nothing
+// where less than 99 % of the range was measured.
 func budgetLeft() string {
-	return fmt.Sprintf("(1 - %s / on (site) group_left () (2 * 60 * 24 * 30 * (1 - max by (site) (cx700_signin_objective_ratio))))", counted("bad_"))
+	return fmt.Sprintf("((1 - %s / %s * $__range_s / on (site) group_left () (86400 * 30 * (1 - max by (site) (cx700_signin_objective_ratio)))) and %s >= 0.99)",
+		counted("bad_"), counted(""), measured())
 }
 
 func signInBudget() []*Panel {
 	known := fmt.Sprintf("(%s - %s > 0)", counted(""), counted("unknown_"))
 	return []*Panel{
 		row("Error budget"),
-		table("Budget", "What the time range lost, at the worst of the chosen firmwares, and what that leaves of the error budget of 30 days that the site's objective grants. "+
+		table("Budget", "What the time range lost, over the chosen firmwares, which weigh the same, and what that leaves of the error budget of 30 days that the site's objective grants. "+
 			"It is the month's with a range of 30 days (link at the top), if Prometheus keeps that much: it keeps 15 by default. "+
-			"Unknown time is neither lost nor good; above 1 % the range is not measured.", 24, 9,
+			"Unknown time is neither lost nor good. Where less than 99 % of the range was measured, no budget is shown.", 24, 9,
 			[]column{col("site", "Site", toSite()), col("network", "Network"), col("phone", "Phone"),
 				col("A", "Could sign in", unit("percentunit"), decimals(2)),
 				col("B", "Objective", unit("percentunit"), decimals(2)),
 				col("C", "Minutes lost", decimals(1)),
+				col("F", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
 				col("D", "Month's budget left", unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), cell()),
 				col("E", "Unknown", unit("percentunit"), decimals(2), thresholds(neutral, step{0.01, unknown}))},
 			fmt.Sprintf("1 - %s / %s", counted("bad_"), known),
 			fmt.Sprintf("0 * %s + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", counted("")),
-			counted("bad_")+" / 2",
+			fmt.Sprintf("%s / (%s > 0) * $__range_s / 60", counted("bad_"), counted("")),
 			budgetLeft(),
-			fmt.Sprintf("%s / (%s > 0)", counted("unknown_"), counted(""))).sorted("Month's budget left", false),
+			fmt.Sprintf("%s / (%s > 0)", counted("unknown_"), counted("")),
+			measured()).sorted("Month's budget left", false),
 	}
 }

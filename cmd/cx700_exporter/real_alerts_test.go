@@ -66,7 +66,7 @@ var (
 		},
 		{
 			"exchange_hardened": "ServerHardened", "exchange_down": "", "certsrv_403": "Degraded", "firmware_missing": "FirmwareMissing",
-			"firmware_stalls": "FirmwareCutOff", "update_403_outside": "UpdateServiceDown",
+			"firmware_stalls": "FirmwareCutOff", "update_403_outside": "UpdateServiceDown", "ucupdates_dropped": "UpdateServiceDown",
 		},
 	}
 )
