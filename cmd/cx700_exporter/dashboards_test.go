@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -47,7 +49,11 @@ func queriesOf(t *testing.T, d *dashboards.Dashboard) []query {
 
 // filled puts values in the places of a dashboard's variables, as Grafana does for one that looks at everything.
 func filled(expr, site, window string) string {
-	return strings.NewReplacer(
+	seconds := "0"
+	if length, err := time.ParseDuration(window); err == nil {
+		seconds = fmt.Sprintf("%g", length.Seconds())
+	}
+	return strings.NewReplacer("$__range_s", seconds,
 		`site="$site"`, `site="`+site+`"`, "$site", ".*", "$network", ".*", "$firmware", ".*", "$job", ".*", "$instance", ".*",
 		"$__rate_interval", "8s", "$__interval_ms", "2000", "$__interval", "2s", "$__range", window).Replace(expr)
 }
