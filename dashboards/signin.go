@@ -161,7 +161,7 @@ func signInBudget() []*Panel {
 				col("B", "Objective", unit("percentunit"), decimals(2)),
 				col("C", "Minutes lost", decimals(1)),
 				col("F", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
-				col("D", "Month's budget left", unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), cell()),
+				col("D", "Month's budget left", unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), missing("not measured"), cell()),
 				col("E", "Unknown", unit("percentunit"), decimals(2), thresholds(neutral, step{0.01, unknown}))},
 			fmt.Sprintf("1 - %s / %s", counted("bad_"), known),
 			fmt.Sprintf("0 * %s + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", counted("")),
