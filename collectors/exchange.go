@@ -195,7 +195,7 @@ func exchangeReason(a *facts.AutodiscoverAnswer) (r *Reason, seen string) {
 		return exchangeProblems[a.Problem], webText(a.WebAnswer)
 	}
 	if cutOff(a.Phone) {
-		return reasonExchangeHardened, fmt.Sprintf("at %s: %s: %s; %s works", a.Address, a.Phone.Problem, a.Phone.Detail, a.TLS)
+		return reasonExchangeHardened, cutOffText(a.Phone, &a.WebAnswer)
 	}
 	switch {
 	case a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer):

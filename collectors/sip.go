@@ -214,7 +214,7 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 		}
 		connected := connectedOn(s, fw, route)
 		for k := range s.Servers {
-			if a := answerTo(&s.Servers[k], fw.Version); a != nil {
+			if a := s.Servers[k].AnswerTo(fw.Version); a != nil {
 				r, text := sipReason(a)
 				j.servers[s.Servers[k].Address] = serverState{
 					reason: r, text: fmt.Sprintf("%s at %s: %s", fw.Version, s.Servers[k].Address, text),
@@ -236,21 +236,11 @@ func judgeSIP(t *Target, s *facts.SIP) []*Failure {
 // connectedOn tells whether TLS comes about with some registrar on the route of a firmware.
 func connectedOn(s *facts.SIP, fw phone.Firmware, route []phone.Endpoint) bool {
 	return slices.ContainsFunc(s.Servers, func(server facts.SIPServer) bool {
-		a := answerTo(&server, fw.Version)
+		a := server.AnswerTo(fw.Version)
 		return a != nil && a.Problem != facts.SIPNoConnection && slices.ContainsFunc(route, func(e phone.Endpoint) bool {
 			return e.Usable(fw.StrictSRV) && e.Port == server.Address.Port() && slices.Contains(e.Addresses, server.Address.Addr())
 		})
 	})
-}
-
-// answerTo is what a registrar answers a firmware. One without a connection answers all alike.
-func answerTo(s *facts.SIPServer, firmware string) *facts.SIPAnswer {
-	for i := range s.Answers {
-		if a := &s.Answers[i]; a.Firmware == firmware || a.Problem == facts.SIPNoConnection {
-			return a
-		}
-	}
-	return nil
 }
 
 // sipReason says why a registrar does not take up a sign-in; nil when it does.

@@ -55,7 +55,7 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 	case l.None():
 		return reasonUpdateUnresolved, "A " + string(l.Outcome)
 	case t.Network == site.External && s.Secure != nil && cutOff(s.Phone):
-		return reasonUpdateHardened, fmt.Sprintf("at %s: %s: %s; %s works", s.Secure.Address, s.Phone.Problem, s.Phone.Detail, s.Secure.TLS)
+		return reasonUpdateHardened, cutOffText(s.Phone, &s.Secure.WebAnswer)
 	case t.Network == site.External && s.Secure != nil:
 		return outsideReason(s.Secure), updateText(s.Secure)
 	case s.Plain == nil:
@@ -74,6 +74,11 @@ func updateServerReason(t *Target, s *facts.UpdateServer) (r *Reason, seen strin
 // cutOff tells whether a server that clients of today get through to ends what phones begin.
 func cutOff(phone *facts.Handshake) bool {
 	return phone != nil && phone.Problem != "" && phone.Problem != facts.HandshakeUnreachable
+}
+
+// cutOffText says what phones meet there, and what works.
+func cutOffText(phone *facts.Handshake, ours *facts.WebAnswer) string {
+	return fmt.Sprintf("at %s: %s: %s; %s works", ours.Address, phone.Problem, phone.Detail, ours.TLS)
 }
 
 func insideReason(a *facts.UpdateAnswer) *Reason {

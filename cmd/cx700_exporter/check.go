@@ -88,7 +88,7 @@ func (c *checkCmd) Run(env *environment) error {
 	worst := signin.NoVerdict
 	err = check.Run(env.ctx, shared, walks, step, func(r *check.Result) {
 		for _, v := range r.Verdicts {
-			worst = check.Worst(worst, v.State)
+			worst = signin.Worst(worst, v.State)
 		}
 		done(r)
 	})

@@ -113,15 +113,7 @@ func TestCheckByFlags(t *testing.T) {
 
 func labWith(t *testing.T, faults ...string) *lab.Lab {
 	t.Helper()
-	company, err := lab.Start(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := company.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	company := startedLab(t)
 	for _, f := range faults {
 		if err := company.Set(f); err != nil {
 			t.Fatal(err)

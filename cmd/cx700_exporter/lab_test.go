@@ -33,15 +33,7 @@ func TestEveryFaultGivesItsReasons(t *testing.T) {
 
 // tryFault breaks and heals, and returns the verdicts between.
 func tryFault(t *testing.T, f lab.Fault) string {
-	company, err := lab.Start(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := company.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	company := startedLab(t)
 	healthy := probeLab(t, company, nil, "directory").directory()
 	if err := company.Set(f.Name); err != nil {
 		t.Fatal(err)
@@ -124,15 +116,7 @@ func TestTwoFaults(t *testing.T) {
 	} {
 		t.Run(tt.first+" and "+tt.second, func(t *testing.T) {
 			t.Parallel()
-			company, err := lab.Start(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := company.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
+			company := startedLab(t)
 			healthy := probeLab(t, company, nil, "directory").directory()
 			if err := errors.Join(company.Set(tt.first), company.Set(tt.second)); err != nil {
 				t.Fatal(err)

@@ -21,6 +21,21 @@ import (
 	"github.com/cx700/cx700_exporter/internal/state"
 )
 
+// startedLab is a healthy company of one site, until the test ends.
+func startedLab(t *testing.T) *lab.Lab {
+	t.Helper()
+	company, err := lab.Start(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := company.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return company
+}
+
 // round is one probe of everything in the lab.
 type round struct {
 	plan    *schedule.Plan

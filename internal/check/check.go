@@ -227,15 +227,6 @@ func Phones(some, all []*signin.Verdict) string {
 	return strings.Join(out, "; ")
 }
 
-// Worst is the exit code's order: blocked, then unknown, then the rest.
-func Worst(a, b signin.Readiness) signin.Readiness {
-	order := []signin.Readiness{signin.NoVerdict, signin.Ready, signin.NotAll, signin.Unclear, signin.Stopped}
-	if slices.Index(order, a) >= slices.Index(order, b) {
-		return a
-	}
-	return b
-}
-
 // Writer writes walks as text, in at most 100 columns.
 type Writer struct {
 	W     io.Writer

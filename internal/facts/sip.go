@@ -29,6 +29,26 @@ type SIPServer struct {
 	Answers []SIPAnswer
 }
 
+// At is the server at an address; nil where none was asked.
+func (s *SIP) At(address netip.AddrPort) *SIPServer {
+	for i := range s.Servers {
+		if s.Servers[i].Address == address {
+			return &s.Servers[i]
+		}
+	}
+	return nil
+}
+
+// AnswerTo is what a registrar answers a firmware; nil where it was not asked. One without a connection answers all alike.
+func (s *SIPServer) AnswerTo(firmware string) *SIPAnswer {
+	for i := range s.Answers {
+		if a := &s.Answers[i]; a.Firmware == firmware || a.Problem == SIPNoConnection {
+			return a
+		}
+	}
+	return nil
+}
+
 // SIPProblem is what kept us from an answer.
 type SIPProblem string
 

@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"crypto/tls"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -21,24 +19,9 @@ const (
 
 // mailState is how Exchange's Client Access Server answers for Autodiscover.
 type mailState struct {
-	mode     mailMode
-	trouble  webTrouble
-	leaf     poolLeaf
-	hardened bool
-	// deaf ends every handshake.
-	deaf bool
-}
-
-// secure is its TLS, which is a registrar's.
-func (s mailState) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
-	if s.deaf {
-		return nil, errors.New("the lab's fault")
-	}
-	as := poolState{leaf: s.leaf}
-	if s.hardened {
-		as.mode = poolHardened
-	}
-	return as.secure(leaves), nil
+	mode    mailMode
+	trouble webTrouble
+	webTLS
 }
 
 // answer answers for Autodiscover, whose path IIS takes in any case.

@@ -121,9 +121,9 @@ type clockState struct {
 // healthy is the guide's company as it should be (guide pages 24 and 25).
 func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
-	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM, leaf: leafOfProxy}, edge: poolState{leaf: leafOfEdge}}
+	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM, webTLS: webTLS{leaf: leafOfProxy}}, edge: poolState{leaf: leafOfEdge}}
 	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
-	s.mail = [mailServers]mailState{{leaf: leafOfMail}, {leaf: leafOfMail}}
+	s.mail = [mailServers]mailState{{webTLS: webTLS{leaf: leafOfMail}}, {webTLS: webTLS{leaf: leafOfMail}}}
 	for i := range s.dhcp {
 		s.dhcp[i] = healthyDHCP(site)
 	}

@@ -3,8 +3,6 @@ package lab
 import (
 	"bytes"
 	"cmp"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -78,21 +76,7 @@ type updateState struct {
 	content, base string
 	// late is by how much the server's clock is behind.
 	late time.Duration
-	leaf poolLeaf
-	// deaf ends every handshake, hardened those that are older than TLS 1.2.
-	deaf, hardened bool
-}
-
-// secure is its TLS, a registrar's, if it has any.
-func (s updateState) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
-	if s.deaf {
-		return nil, errors.New("the lab's fault")
-	}
-	as := poolState{leaf: s.leaf}
-	if s.hardened {
-		as.mode = poolHardened
-	}
-	return as.secure(leaves), nil
+	webTLS
 }
 
 // answer answers for the request handler and for the files, whose paths IIS takes in any case.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,4 +43,22 @@ func (w *webServer) close() error {
 	err := w.server.Close()
 	w.wg.Wait()
 	return err
+}
+
+// webTLS is how a web server speaks TLS: as a registrar does, if at all.
+type webTLS struct {
+	leaf poolLeaf
+	// deaf ends every handshake, hardened those that are older than TLS 1.2.
+	deaf, hardened bool
+}
+
+func (s webTLS) secure(leaves *[poolLeaves]tls.Certificate) (*tls.Config, error) {
+	if s.deaf {
+		return nil, errors.New("the lab's fault")
+	}
+	as := poolState{leaf: s.leaf}
+	if s.hardened {
+		as.mode = poolHardened
+	}
+	return as.secure(leaves), nil
 }

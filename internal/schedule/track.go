@@ -119,9 +119,7 @@ func (t *track) follow(v *signin.Verdict, traits []signin.Trait, now time.Time) 
 		t.state, t.since = v.State, now
 	}
 	t.advance(now)
-	if t.day[stripPieces-1] == "" || worse(v.State, t.day[stripPieces-1]) {
-		t.day[stripPieces-1] = v.State
-	}
+	t.day[stripPieces-1] = signin.Worst(v.State, t.day[stripPieces-1])
 	trouble := &Trouble{Begin: now, State: v.State, Why: v.Why}
 	if v.At != nil {
 		trouble.Step = v.At.Step.Name
@@ -163,11 +161,6 @@ func (t *track) advance(now time.Time) {
 		t.day[stripPieces-1] = ""
 	}
 	t.piece = piece
-}
-
-func worse(a, b signin.Readiness) bool {
-	order := append([]signin.Readiness{signin.NoVerdict}, signin.Readinesses()...)
-	return slices.Index(order, a) > slices.Index(order, b)
 }
 
 // count counts each verdict once.

@@ -95,12 +95,7 @@ func (j *truster) answers(host string, order int, answers []facts.AutodiscoverAn
 	var out []Attempt
 	for i := range answers {
 		a := &answers[i]
-		served := a.Served
-		if h := a.Phone; h != nil && h.Problem == "" {
-			served = h.Served
-		} else if h != nil && h.Problem != facts.HandshakeUnreachable {
-			continue
-		}
+		served := shownToPhones(a.Phone, a.Served)
 		if len(served) > 0 && (a.Status == unauthorized || a.Status == answered && a.Autodiscover != nil) {
 			out = append(out, j.visit(host, a.Address, order, served))
 		}

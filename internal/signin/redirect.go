@@ -2,7 +2,6 @@ package signin
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -41,7 +40,11 @@ func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) 
 	}
 	j := c.truster(seen, p, at)
 	all := follow(seen, p, func(a *Attempt, _ *facts.PoolServer) bool {
-		answer := answerTo(seen.SIP, a.Address, p.Firmware.Version)
+		server := seen.SIP.At(a.Address)
+		if server == nil {
+			return false
+		}
+		answer := server.AnswerTo(p.Firmware.Version)
 		if answer == nil || !asksForLogon(answer.Last()) {
 			return false // the collector says why
 		}
@@ -56,17 +59,6 @@ func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) 
 		return out, false
 	}
 	return fold(all), true
-}
-
-func answerTo(s *facts.SIP, address netip.AddrPort, firmware string) *facts.SIPAnswer {
-	for i := range s.Servers {
-		for k := range s.Servers[i].Answers {
-			if a := &s.Servers[i].Answers[k]; s.Servers[i].Address == address && a.Firmware == firmware {
-				return a
-			}
-		}
-	}
-	return nil
 }
 
 // asksForLogon tells that a registrar takes up a sign-in; one that takes 200 lets everybody in.

@@ -87,8 +87,8 @@ func speaksNoSIP(s *facts.SIP, at netip.AddrPort) bool {
 		return false
 	}
 	malformed := func(a facts.SIPAnswer) bool { return a.Problem == facts.SIPMalformed }
-	i := slices.IndexFunc(s.Servers, func(s facts.SIPServer) bool { return s.Address == at })
-	return i >= 0 && slices.ContainsFunc(s.Servers[i].Answers, malformed)
+	server := s.At(at)
+	return server != nil && slices.ContainsFunc(server.Answers, malformed)
 }
 
 func serverAt(p *facts.Pool, address netip.AddrPort) *facts.PoolServer {

@@ -65,6 +65,19 @@ func (j *truster) judgeNew(a *Attempt) {
 	}
 }
 
+// shownToPhones are the certificates that a server shows a phone: those that its own offer got, ours where that came to
+// no connection; none where it is cut off.
+func shownToPhones(phone *facts.Handshake, ours []*x509.Certificate) []*x509.Certificate {
+	switch {
+	case phone == nil, phone.Problem == facts.HandshakeUnreachable:
+		return ours
+	case phone.Problem != "":
+		return nil
+	default:
+		return phone.Served
+	}
+}
+
 // visit judges the chain of a server that is no registrar; order is the one in which phones come there.
 func (j *truster) visit(host string, address netip.AddrPort, order int, served []*x509.Certificate) Attempt {
 	a := Attempt{Host: host, Address: address, State: OK, endpoint: visited(), order: order}

@@ -70,17 +70,16 @@ func (c *Cache) judgeUpdate(seen *facts.Seen, p phone.Profile, at time.Time) Out
 
 // updateServer judges one address; met is false where phones get nothing from it whatever its certificate is.
 func (j *truster) updateServer(s *facts.UpdateServer, order int) (a Attempt, met bool) {
-	offered := s.Phone != nil && s.Phone.Problem != facts.HandshakeUnreachable
 	switch secure := s.Secure; {
 	case !j.profile.External && s.Plain != nil && s.Plain.Response != nil:
 		return Attempt{Host: s.Host, Address: s.Plain.Address, State: OK, endpoint: visited(), order: order}, true
 	case secure == nil, len(secure.Served) == 0, !j.profile.External && secure.Response == nil, secure.Status == 0:
 		return Attempt{}, false
-	case offered && s.Phone.Problem != "":
-		return Attempt{}, false
-	case offered:
-		return j.visit(s.Host, secure.Address, order, s.Phone.Served), true
 	default:
-		return j.visit(s.Host, secure.Address, order, secure.Served), true
+		served := shownToPhones(s.Phone, secure.Served)
+		if len(served) == 0 {
+			return Attempt{}, false
+		}
+		return j.visit(s.Host, secure.Address, order, served), true
 	}
 }

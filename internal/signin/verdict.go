@@ -29,6 +29,14 @@ const (
 // Readinesses lists those that a verdict may have, the best first.
 func Readinesses() []Readiness { return []Readiness{Ready, NotAll, Unclear, Stopped} }
 
+// Worst is the worse of two, of which one may be no verdict, or none yet.
+func Worst(a, b Readiness) Readiness {
+	if order := append([]Readiness{NoVerdict}, Readinesses()...); slices.Index(order, a) >= slices.Index(order, b) {
+		return a
+	}
+	return b
+}
+
 // NotProven is what a verdict says nothing about, however good it is.
 const NotProven = "the user's password, what the registrar says after the logon, and the call itself"
 

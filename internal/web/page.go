@@ -25,12 +25,14 @@ var frameHTML string
 // frames holds what all pages have: head, foot and the pieces that several use.
 var frames = template.Must(template.New("frame").Funcs(template.FuncMap{"soft": soft}).Parse(frameHTML))
 
-// policy lets a page load nothing but its own style sheet, by its hash, and send forms to nobody else.
-var policy = func() string {
+var policy = policyOf(style, "'self'")
+
+// policyOf lets a page load nothing but its own style sheet, by its hash, and send forms to forms only.
+func policyOf(style, forms string) string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-}()
+		"'; form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
+}
 
 func pageOf(html string) *template.Template {
 	return template.Must(template.Must(frames.Clone()).Parse(html))
