@@ -70,16 +70,23 @@ func TestRealDashboards(t *testing.T) {
 	})
 }
 
+// scrapeConfig writes a configuration by which Prometheus scrapes one program, and returns its file.
+func scrapeConfig(t *testing.T, dir, url, interval string) string {
+	t.Helper()
+	file := filepath.Join(dir, "prometheus.yml")
+	must(t, os.WriteFile(file, fmt.Appendf(nil, `global: {scrape_interval: %s}
+scrape_configs:
+  - job_name: cx700
+    static_configs: [{targets: [%q]}]
+`, interval, strings.TrimPrefix(url, "http://")), 0o600))
+	return file
+}
+
 // scraping starts a Prometheus that scrapes a program every other second, and returns its address.
 func scraping(t *testing.T, p *process, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
-	must(t, os.WriteFile(config, fmt.Appendf(nil, `global: {scrape_interval: 2s}
-scrape_configs:
-  - job_name: cx700
-    static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(p.url, "http://")), 0o600))
+	config := scrapeConfig(t, dir, p.url, "2s")
 	log := &lockedBuffer{}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "prometheus", append([]string{"--config.file=" + config,
 		"--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0"}, flags...)...)

@@ -540,12 +540,7 @@ const prometheusURL = "http://127.0.0.1:9090"
 func (r *rig) prometheus(t *testing.T, e *exporter) *lockedBuffer {
 	t.Helper()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
-	must(t, os.WriteFile(config, fmt.Appendf(nil, `global: {scrape_interval: 1s}
-scrape_configs:
-  - job_name: cx700
-    static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(e.url, "http://")), 0o600))
+	config := scrapeConfig(t, dir, e.url, "1s")
 	log := &lockedBuffer{}
 	cmd := r.Command(context.WithoutCancel(t.Context()), bed.Monitor, "prometheus",
 		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
