@@ -5,6 +5,8 @@ package collectors
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -109,15 +111,17 @@ type Target struct {
 	Timeout           time.Duration
 }
 
-// Key tells targets apart: equal keys are the same probe.
+// Key tells targets apart: equal keys are the same probe. It is a digest of all that makes the target what it is, whose
+// text would be two kilobytes for each.
 func (t *Target) Key() string {
 	plain := *t
 	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential, plain.Exchange.Credential = nil, nil, nil, nil
-	key := fmt.Sprintf("%+v", plain)
+	h := sha256.New()
+	fmt.Fprintf(h, "%+v", plain)
 	for _, c := range t.Credentials() {
-		key += fmt.Sprintf(" %+v", *c)
+		fmt.Fprintf(h, " %+v", *c)
 	}
-	return key
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Credentials lists those with which probes of the target may log on.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -74,47 +73,23 @@ func NewSet(samples []Sample) (Set, error) {
 	ordered := slices.Clone(samples)
 	slices.SortStableFunc(ordered, func(a, b Sample) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
 	var set Set
-	seen := make(map[string]bool, len(ordered))
+	b := newBuilder(ordered)
 	for _, s := range ordered {
 		if len(s.Labels) != len(s.Desc.Labels) {
 			errs = append(errs, fmt.Errorf("%s: %d label values, want %d", s.Desc.Name, len(s.Labels), len(s.Desc.Labels)))
 			continue
 		}
-		s.Labels = validUTF8(s.Labels)
-		key := s.Desc.Name + "\xff" + strings.Join(s.Labels, "\xff") // no such byte is in valid UTF-8
-		if seen[key] {
+		if len(set) == 0 || set[len(set)-1].Desc != s.Desc {
+			set = append(set, Family{Desc: s.Desc})
+			clear(b.seen)
+		}
+		m, again := b.metric(s)
+		if again {
 			errs = append(errs, fmt.Errorf("%s: two samples with the labels %q", s.Desc.Name, s.Labels))
 			continue
 		}
-		seen[key] = true
-		if len(set) == 0 || set[len(set)-1].Desc != s.Desc {
-			set = append(set, Family{Desc: s.Desc})
-		}
 		last := &set[len(set)-1]
-		last.Metrics = append(last.Metrics, s.metric())
+		last.Metrics = append(last.Metrics, m)
 	}
 	return set, errors.Join(errs...)
-}
-
-func validUTF8(values []string) []string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = strings.ToValidUTF8(v, "\uFFFD")
-	}
-	return out
-}
-
-func (s Sample) metric() *dto.Metric {
-	pairs := make([]dto.LabelPair, len(s.Labels))
-	m := &dto.Metric{Label: make([]*dto.LabelPair, len(s.Labels))}
-	for i, from := range s.Desc.sorted {
-		pairs[i].Name, pairs[i].Value = &s.Desc.Labels[from], &s.Labels[from]
-		m.Label[i] = &pairs[i]
-	}
-	if s.Desc.Type == dto.MetricType_COUNTER {
-		m.Counter = &dto.Counter{Value: &s.Value}
-	} else {
-		m.Gauge = &dto.Gauge{Value: &s.Value}
-	}
-	return m
 }

@@ -3,8 +3,6 @@
 package schedule
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -204,8 +202,7 @@ func tellApart(jobs []*Planned) {
 	}
 	for _, j := range jobs {
 		if count[of(j)] > 1 {
-			sum := sha256.Sum256([]byte(j.Target.Key()))
-			j.Target.Name += "~" + hex.EncodeToString(sum[:3])
+			j.Target.Name += "~" + j.Target.Key()[:6]
 		}
 	}
 }
