@@ -156,7 +156,7 @@ func verdictSeries(documents []check.Document) map[string]float64 {
 
 // besides tells that the sign-in does not depend on a step.
 func besides(step string) bool {
-	return slices.ContainsFunc(signin.Beside(&signin.Cache{}), func(s signin.Step) bool { return string(s.Name) == step })
+	return slices.ContainsFunc(signin.Beside(), func(s signin.Step) bool { return string(s.Name) == step })
 }
 
 // shows compares the series that are served.

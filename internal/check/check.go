@@ -48,7 +48,7 @@ func Run(ctx context.Context, shared *reach.Shared, walks []Walk, step func(*Res
 	cache := &signin.Cache{}
 	for _, w := range walks {
 		r := &Result{Walk: w, Began: time.Now()}
-		for _, s := range slices.Concat(signin.Walk(cache), signin.Beside(&signin.Cache{})) {
+		for _, s := range slices.Concat(signin.Walk(), signin.Beside()) {
 			for _, p := range w.Judged.Probes {
 				if slices.Contains(p.Collector.Steps, s.Name) {
 					looks.wait(ctx, p)
@@ -343,7 +343,7 @@ func (w *Writer) verdict(of []*signin.Verdict, phones string) {
 
 // beside writes what is wrong besides the sign-in.
 func (w *Writer) beside(r *Result) {
-	for i := range signin.Beside(&signin.Cache{}) {
+	for i := range signin.Beside() {
 		var told []string
 		for _, v := range r.Verdicts {
 			j := &v.Beside[i]

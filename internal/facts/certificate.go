@@ -61,7 +61,7 @@ func CertificateOf(c *x509.Certificate) Certificate {
 	keyType, bits := keyOf(c)
 	out := Certificate{
 		SHA256:             hex.EncodeToString(sum[:]),
-		Subject:            distinguishedName(c.Subject),
+		Subject:            Subject(c),
 		Issuer:             distinguishedName(c.Issuer),
 		Serial:             bounded(c.SerialNumber.Text(16)),
 		NotBefore:          c.NotBefore,
@@ -77,6 +77,9 @@ func CertificateOf(c *x509.Certificate) Certificate {
 	}
 	return out
 }
+
+// Subject is the subject of a certificate as CertificateOf writes it.
+func Subject(c *x509.Certificate) string { return distinguishedName(c.Subject) }
 
 func keyOf(c *x509.Certificate) (keyType string, bits int) {
 	switch key := c.PublicKey.(type) {

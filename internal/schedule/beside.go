@@ -49,27 +49,25 @@ func (p *Plan) JudgedAt(siteName string, probed *Planned) *Account {
 
 func (g *Judged) account(probed *Planned) *Account {
 	const title = "what phones make of it"
-	only := func(name phone.Step, steps func(*signin.Cache) []signin.Step) func(*signin.Cache) []signin.Step {
-		return func(c *signin.Cache) []signin.Step {
-			return slices.DeleteFunc(steps(c), func(s signin.Step) bool { return s.Name != name })
-		}
+	only := func(name phone.Step, steps []signin.Step) []signin.Step {
+		return slices.DeleteFunc(steps, func(s signin.Step) bool { return s.Name != name })
 	}
 	a := &Account{Judged: g}
 	switch probed {
 	case g.Pool:
-		a.telling, a.looks = telling{title: title, steps: signin.Steps}, g.needs()
+		a.telling, a.looks = telling{title: title, steps: signin.Steps()}, g.needs()
 	case g.Exchange:
-		a.telling, a.looks = telling{title: title, steps: only(phone.StepExchange, signin.Services), beside: true}, append(g.needs(), probed)
+		a.telling, a.looks = telling{title: title, steps: only(phone.StepExchange, signin.Services()), beside: true}, append(g.needs(), probed)
 	case g.Update:
-		a.telling = telling{title: title, steps: only(phone.StepUpdate, signin.Services), beside: true}
+		a.telling = telling{title: title, steps: only(phone.StepUpdate, signin.Services()), beside: true}
 		a.looks = append(g.adNeeds(), probed)
 	case g.Directory:
 		a.telling = telling{title: "what phones would make of the certificate of LDAPS; they bind by SASL, at the port of the SRV record",
-			steps: only("ldaps", signin.Unused), unused: "no certificate of LDAPS was seen, and phones ask for none"}
+			steps: only("ldaps", signin.Unused()), unused: "no certificate of LDAPS was seen, and phones ask for none"}
 		a.looks = g.adNeeds()
 	case g.Certsrv:
 		a.telling = telling{title: "what phones would make of the certificate of certsrv by HTTPS; they use plain HTTP",
-			steps: only("certsrv", signin.Unused), unused: "certsrv shows phones no certificate by HTTPS, and they ask for none"}
+			steps: only("certsrv", signin.Unused()), unused: "certsrv shows phones no certificate by HTTPS, and they ask for none"}
 		a.looks = g.adNeeds()
 	default:
 		return nil

@@ -26,7 +26,7 @@ func (v *verdict) of() string { return v.Firmware.Version + " " + string(v.Kind)
 // telling is what is told of certificates.
 type telling struct {
 	title string
-	steps func(*signin.Cache) []signin.Step
+	steps []signin.Step
 	// beside tells that what is judged keeps nobody from signing in.
 	beside bool
 	// unused is what is written where there is no certificate that phones might meet; empty where they meet one. Then
@@ -47,9 +47,8 @@ func (t telling) effect(o signin.Outcome, kind phone.Kind) phone.Effect {
 }
 
 func (t telling) explain(w io.Writer, seen *facts.Seen, profiles []phone.Profile, at time.Time) phone.Effect {
-	steps := t.steps(&signin.Cache{})
 	width := len("trust ")
-	for _, s := range steps {
+	for _, s := range t.steps {
 		width = max(width, len(s.Name))
 	}
 	worst := phone.Notes
@@ -57,11 +56,11 @@ func (t telling) explain(w io.Writer, seen *facts.Seen, profiles []phone.Profile
 	var texts []string
 	by := map[string][]*verdict{}
 	for _, p := range profiles {
-		v := &verdict{p, signin.Outcomes(steps, seen, p, at)}
+		v := &verdict{p, signin.Outcomes(t.steps, seen, p, at)}
 		all = append(all, v)
 		var text strings.Builder
 		for i, o := range v.outcomes {
-			Wrap(&text, fmt.Sprintf("    %-*s ", width, steps[i].Name), strings.Repeat(" ", width+5), outcomeText(o))
+			Wrap(&text, fmt.Sprintf("    %-*s ", width, t.steps[i].Name), strings.Repeat(" ", width+5), outcomeText(o))
 			worst = max(worst, t.effect(o, p.Kind))
 		}
 		if by[text.String()] == nil {

@@ -380,7 +380,7 @@ func TestExplainTrust(t *testing.T) {
 			var out strings.Builder
 			seen := &facts.Seen{Pool: w.pool, Directory: w.directory}
 			at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
-			tells := telling{title: "what phones make of it", steps: signin.Steps}
+			tells := telling{title: "what phones make of it", steps: signin.Steps()}
 			if worst := tells.explain(&out, seen, profiles, at); worst != tt.want {
 				t.Errorf("the gravest is %s, want %s", worst, tt.want)
 			}

@@ -44,6 +44,13 @@ func judgements(p *Plan, jobs map[*Planned]*job) (all []*judgement, byJob map[*j
 func (s *Scheduler) judge(g *judgement, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if s.judgeAnew(g, now) {
+		s.publish(g)
+	}
+}
+
+// judgeAnew tells whether the verdicts are new; they may be what they were.
+func (s *Scheduler) judgeAnew(g *judgement, now time.Time) (anew bool) {
 	defer func() { // as in guarded: one bad chain must not end all probes
 		if p := recover(); p != nil {
 			s.log.Error("not judged", "collector", "pool", "target", g.Pool.Target.Name, "err", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
@@ -54,16 +61,16 @@ func (s *Scheduler) judge(g *judgement, now time.Time) {
 	}()
 	seen, failed, complete := g.gather(g.confirmed, now)
 	if !complete {
-		return
+		return false
 	}
 	one := anyOf(seen)
 	all := verdictsOf(s.cache, seen, g.profiles(s.shared, g.forest(one.Directory)), now)
 	if s.doubted(g, all, failed) {
-		return
+		return false
 	}
 	g.verdicts = all
-	s.tracks.follow(s.log, g.Judged, all, signin.Traits(one, g.Pool.Target.Domains), now)
-	s.publish(g)
+	s.tracks.follow(s.log, g.Judged, all, sync.OnceValue(func() []signin.Trait { return signin.Traits(one, g.Pool.Target.Domains) }), now)
+	return true
 }
 
 // confirmed is the last report of a probe whose outcome is confirmed, and when the last look ended.
@@ -129,8 +136,8 @@ func (s *Scheduler) publish(g *judgement) {
 // tick counts the state of every verdict once, by reports that are not too old.
 func (s *Scheduler) tick(now time.Time) {
 	for _, g := range s.plan.Load().judged {
-		s.judge(g, now)
 		g.mu.Lock()
+		s.judgeAnew(g, now)
 		s.tracks.count(g.Judged, g.verdicts)
 		s.publish(g)
 		g.mu.Unlock()

@@ -58,7 +58,7 @@ func (ts *tracks) places() map[string]state.Place {
 		p.Days[k.phone()] = state.Day{End: t.piece, Pieces: t.day.text()}
 		if t.readyAt.After(p.ReadyAt) {
 			p.ReadyAt, p.Ready = t.readyAt, nil
-			for _, trait := range t.ready {
+			for _, trait := range t.ready() {
 				p.Ready = append(p.Ready, state.Trait(trait))
 			}
 		}
@@ -82,7 +82,7 @@ func (d *Strip) text() string {
 // recall begins a track with what the state file knows of it.
 func recall(memory *state.File, k trackKey) *track {
 	p := memory.Place(k.place())
-	t := &track{readyAt: p.ReadyAt, ready: traitsOf(p.Ready)}
+	t := &track{readyAt: p.ReadyAt, ready: func() []signin.Trait { return traitsOf(p.Ready) }}
 	day := p.Days[k.phone()]
 	if len(day.Pieces) != stripPieces {
 		return t

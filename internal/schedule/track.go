@@ -58,11 +58,15 @@ func trackOf(name string, n site.NetworkName, v *signin.Verdict) trackKey {
 	return trackKey{name, n, v.Profile.Firmware.Version, v.Profile.Kind}
 }
 
+// traits are what may be behind a verdict that became another. They are worked out when they are asked for, which is
+// seldom.
+type traits func() []signin.Trait
+
 type track struct {
 	state              signin.Readiness
 	since              time.Time
 	good, bad, unknown uint64
-	ready              []signin.Trait // at readyAt, when it was last ready
+	ready              traits // at readyAt, when it was last ready
 	readyAt            time.Time
 	last               *Trouble
 	day                Strip
@@ -77,7 +81,7 @@ type tracks struct {
 }
 
 // follow takes note of new verdicts, and writes down those that became another.
-func (ts *tracks) follow(log *slog.Logger, g *Judged, all []*signin.Verdict, traits []signin.Trait, now time.Time) {
+func (ts *tracks) follow(log *slog.Logger, g *Judged, all []*signin.Verdict, now traits, at time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	lines := map[string]*changeLine{}
@@ -86,7 +90,7 @@ func (ts *tracks) follow(log *slog.Logger, g *Judged, all []*signin.Verdict, tra
 		for _, name := range g.Sites {
 			t := ts.of(trackOf(name, g.Network, v))
 			before := t.state
-			if changes := t.follow(v, traits, now); before != v.State && v.State != signin.NoVerdict {
+			if changes := t.follow(v, now, at); before != v.State && v.State != signin.NoVerdict {
 				key := string(before) + " " + string(v.State) + " " + v.Text()
 				if lines[key] == nil {
 					lines[key] = &changeLine{verdict: v, before: before, changed: changes}
@@ -114,13 +118,13 @@ func (ts *tracks) of(k trackKey) *track {
 }
 
 // follow takes a verdict over and tells what is another than when the phone was last ready.
-func (t *track) follow(v *signin.Verdict, traits []signin.Trait, now time.Time) []signin.Change {
+func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Change {
 	if v.State != t.state {
-		t.state, t.since = v.State, now
+		t.state, t.since = v.State, at
 	}
-	t.advance(now)
+	t.advance(at)
 	t.day[stripPieces-1] = signin.Worst(v.State, t.day[stripPieces-1])
-	trouble := &Trouble{Begin: now, State: v.State, Why: v.Why}
+	trouble := &Trouble{Begin: at, State: v.State, Why: v.Why}
 	if v.At != nil {
 		trouble.Step = v.At.Step.Name
 	}
@@ -130,18 +134,18 @@ func (t *track) follow(v *signin.Verdict, traits []signin.Trait, now time.Time) 
 		trouble.Begin = t.last.Begin
 	case goes:
 		ended := *t.last
-		ended.End = now
+		ended.End = at
 		t.last = &ended
 	}
 	switch v.State {
 	case signin.Ready:
-		t.ready, t.readyAt = traits, now
+		t.ready, t.readyAt = now, at
 		return nil
 	case signin.NoVerdict:
 		return nil
 	}
-	trouble.Changed = signin.Changes(t.ready, traits)
-	if v.State == signin.Stopped || !t.lately(signin.Stopped, now) {
+	trouble.Changed = signin.Changes(t.ready(), now())
+	if v.State == signin.Stopped || !t.lately(signin.Stopped, at) {
 		t.last = trouble
 	}
 	return trouble.Changed

@@ -4,25 +4,23 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 // Services lists the steps in which the certificates of services besides the registrar are judged.
-func Services(cache *Cache) []Step {
+func Services() []Step {
 	return []Step{
-		{Name: phone.StepExchange, Judge: cache.judgeExchange},
-		{Name: phone.StepUpdate, Judge: cache.judgeUpdate},
+		{Name: phone.StepExchange, Judge: (*Case).judgeExchange},
+		{Name: phone.StepUpdate, Judge: (*Case).judgeUpdate},
 	}
 }
 
 // trusting adds what a phone makes of the certificates of a service to what its collectors have found. It blocks
 // nobody.
-func trusting(found, trust func(*facts.Seen, phone.Profile, time.Time) Outcome) func(*facts.Seen, phone.Profile, time.Time) Outcome {
-	return func(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
-		out, of := found(seen, p, at), trust(seen, p, at)
+func trusting(found, trust func(*Case) Outcome) func(*Case) Outcome {
+	return func(c *Case) Outcome {
+		out, of := found(c), trust(c)
 		switch of.State {
 		case NotWatched:
 			return out

@@ -39,7 +39,7 @@ type kept struct {
 func (c *Cache) trust(f phone.Firmware, served []*x509.Certificate, host string, s *store, at time.Time) *phone.Trust {
 	f.Version, f.Registrar, f.Time, f.SIPUserAgent = "", "", "", "" // nothing in the judgement depends on them
 	sum, size := digest(served)
-	key := cacheKey{served: sum, store: s.digest(), host: host, firmware: f}
+	key := cacheKey{served: sum, store: s.sum, host: host, firmware: f}
 	c.mu.Lock()
 	k, known := c.kept[key]
 	c.mu.Unlock()

@@ -24,7 +24,7 @@ func TestCacheChangesNothing(t *testing.T) {
 				for _, kind := range phone.Kinds() {
 					p := profile(f.Version, kind)
 					p.Held, p.External = tt.held, tt.external
-					anew, again := (&Cache{}).judgeTrust(seen, p, at), cache.judgeTrust(seen, p, at)
+					anew, again := newCase(&Cache{}, seen, p, at).judgeTrust(), newCase(cache, seen, p, at).judgeTrust()
 					if summary(anew) != summary(again) || !anew.ValidUntil.Equal(again.ValidUntil) {
 						t.Errorf("%s, %s %s at %s: %s anew, %s again", tt.name, f.Version, kind, at, summary(anew), summary(again))
 					}
@@ -41,7 +41,7 @@ func TestCacheJudgesOnce(t *testing.T) {
 	one := func(c ...*x509.Certificate) []*x509.Certificate { return c }
 	newest, oldest := profile("3.5.6907.35", phone.New).Firmware, profile("1.0.199.123", phone.New).Firmware
 	middle := profile("1.0.522.101", phone.New).Firmware
-	mine, another := &store{held: held(ca)}, &store{held: held(ca, other)}
+	mine, another := holding(false, held(ca)...), holding(false, held(ca, other)...)
 	cache := &Cache{}
 	for i, tt := range []struct {
 		name    string
@@ -60,8 +60,8 @@ func TestCacheJudgesOnce(t *testing.T) {
 		{"another name", newest, one(leaf), poolHost, mine, today, 3, true},
 		{"another chain", newest, one(renewed), sipHost, mine, today, 4, false},
 		{"another root", newest, one(leaf), sipHost, another, today, 5, false},
-		{"fingerprints only", newest, one(leaf), sipHost, &store{held: []phone.Root{{SHA256: phone.Fingerprint(ca)}}}, today, 6, true},
-		{"roots not watched", newest, one(leaf), sipHost, &store{held: held(ca), unwatched: true}, today, 7, false},
+		{"fingerprints only", newest, one(leaf), sipHost, holding(false, phone.Root{SHA256: phone.Fingerprint(ca)}), today, 6, true},
+		{"roots not watched", newest, one(leaf), sipHost, holding(true, held(ca)...), today, 7, false},
 		{"too long to keep", newest, slices.Repeat(one(leaf), mostBytes/len(leaf.Raw)+1), sipHost, mine, today, 7, false},
 		{"another time", newest, one(leaf), sipHost, mine, nextYear.Add(1), 7, true},
 	} {
@@ -75,10 +75,15 @@ func TestCacheJudgesOnce(t *testing.T) {
 	}
 }
 
+func holding(unwatched bool, roots ...phone.Root) *store {
+	s := newStore(roots, nil, unwatched)
+	return &s
+}
+
 // TestCacheIsUsed: what is kept is what is told, so that an unchanged chain is not walked again.
 func TestCacheIsUsed(t *testing.T) {
 	ca := root(t, "Root")
-	served, s, f := []*x509.Certificate{issue(t, sipHost, ca)}, &store{held: held(ca)}, profile("3.5.6907.35", phone.New).Firmware
+	served, s, f := []*x509.Certificate{issue(t, sipHost, ca)}, holding(false, held(ca)...), profile("3.5.6907.35", phone.New).Firmware
 	cache := &Cache{}
 	cache.trust(f, served, sipHost, s, today)
 	for key, k := range cache.kept {
@@ -96,7 +101,7 @@ func TestCacheIsBounded(t *testing.T) {
 		cache.kept[cacheKey{host: time.Duration(i).String()}] = kept{}
 	}
 	ca := root(t, "Root")
-	s := &store{held: held(ca)}
+	s := holding(false, held(ca)...)
 	trust := cache.trust(profile("3.5.6907.35", phone.New).Firmware, []*x509.Certificate{issue(t, sipHost, ca)}, sipHost, s, today)
 	if !trust.Trusted() || len(cache.kept) != 1 {
 		t.Errorf("%d judgements are kept, faults %v", len(cache.kept), trust.Faults)

@@ -139,7 +139,7 @@ func TestEveryChain(t *testing.T) {
 // judgeStep judges by certificates alone.
 func judgeStep(name phone.Step, seen *facts.Seen, p phone.Profile) Outcome {
 	p.Domains.SMTP = smtpDomain
-	steps := append(Walk(&Cache{}), Services(&Cache{})...)
+	steps := append(Walk(), Services()...)
 	i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == name })
-	return steps[i].Judge(seen, p, today)
+	return steps[i].Judge(newCase(&Cache{}, seen, p, today))
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -30,13 +29,13 @@ var reasonExchangeOtherRoot = notes("exchange_other_root",
 
 // judgeExchange says whether a phone trusts Exchange: the first place of its order that answers as Exchange does,
 // and the web services.
-func (c *Cache) judgeExchange(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
-	if seen.Exchange == nil {
+func (c *Case) judgeExchange() Outcome {
+	if c.seen.Exchange == nil {
 		return Outcome{State: NotWatched}
 	}
-	j := c.truster(seen, p, at)
-	all := j.places(seen.Exchange)
-	services := j.webServices(seen.Exchange, len(all))
+	j := c.truster()
+	all := j.places(c.seen.Exchange)
+	services := j.webServices(c.seen.Exchange, len(all))
 	if len(all) == 0 && len(services) == 0 {
 		return Outcome{State: Unknown} // the phone does not come so far
 	}
@@ -48,7 +47,7 @@ func (c *Cache) judgeExchange(seen *facts.Seen, p phone.Profile, at time.Time) O
 		out = both(out, fold(services))
 	}
 	out.Unanchored = j.unanchored
-	out.otherRoot(c.judgeTrust(seen, p, at))
+	out.otherRoot(c.judgeTrust())
 	out.byReasons(exchangeReasons)
 	return out
 }

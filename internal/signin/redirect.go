@@ -21,30 +21,30 @@ var reasonSIPClockOff = &phone.Reason{
 
 // judgeSignIn says whether a phone is asked for its logon: what the collector found, whether the phone trusts the
 // registrars to which others lead on (SIGNIN section 1), and the registrars' clocks.
-func (c *Cache) judgeSignIn(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
-	out := folding(phone.StepSignIn)(seen, p, at)
-	if seen.SIP == nil || out.State == NotWatched {
+func (c *Case) judgeSignIn() Outcome {
+	out := folding(phone.StepSignIn)(c)
+	if c.seen.SIP == nil || out.State == NotWatched {
 		return out
 	}
-	out.addClocks(seen)
-	if led, leads := c.judgeRedirects(seen, p, at); leads {
+	out.addClocks(c.seen)
+	if led, leads := c.judgeRedirects(); leads {
 		out = both(out, led)
 	}
 	return out
 }
 
 // judgeRedirects judges the certificates along the redirects; leads is false where none leads on.
-func (c *Cache) judgeRedirects(seen *facts.Seen, p phone.Profile, at time.Time) (out Outcome, leads bool) {
-	if seen.Pool == nil {
+func (c *Case) judgeRedirects() (out Outcome, leads bool) {
+	if c.seen.Pool == nil {
 		return out, false
 	}
-	j := c.truster(seen, p, at)
-	all := follow(seen, p, func(a *Attempt, _ *facts.PoolServer) bool {
-		server := seen.SIP.At(a.Address)
+	j := c.truster()
+	all := c.follow(func(a *Attempt, _ *facts.PoolServer) bool {
+		server := c.seen.SIP.At(a.Address)
 		if server == nil {
 			return false
 		}
-		answer := server.AnswerTo(p.Firmware.Version)
+		answer := server.AnswerTo(c.profile.Firmware.Version)
 		if answer == nil || !asksForLogon(answer.Last()) {
 			return false // the collector says why
 		}

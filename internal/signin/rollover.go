@@ -3,7 +3,6 @@ package signin
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -22,16 +21,14 @@ func (v *Verdict) Ahead() bool { return v.ahead }
 
 // isAhead tells whether some root that is published is neither held nor built in, while the pool has not moved. A root
 // that was renewed with its key is as good as the one before, one that has ended is of no matter.
-func (c *Cache) isAhead(compared *Outcome, seen *facts.Seen, p phone.Profile, at time.Time) bool {
-	ad := publishedIn(seen)
+func (c *Case) isAhead(compared *Outcome) bool {
 	anchored := func(a Attempt) bool { return a.Trust != nil && a.Trust.Path.Anchored && !builtIn(a.Trust.Anchor()) }
-	if p.Kind != phone.Enrolled || p.Held == nil || !ad.known || !slices.ContainsFunc(compared.Servers, anchored) {
+	if c.profile.Kind != phone.Enrolled || c.profile.Held == nil || !c.ad.known || !slices.ContainsFunc(compared.Servers, anchored) {
 		return false
 	}
-	holds := storeOf(p, ad)
-	roots := holds.roots()
-	return slices.ContainsFunc(ad.roots, func(r phone.Root) bool {
-		held := slices.Contains(roots.Fingerprints, r.SHA256) || at.After(r.Certificate.NotAfter)
+	roots := c.store.roots()
+	return slices.ContainsFunc(c.ad.roots, func(r phone.Root) bool {
+		held := slices.Contains(roots.Fingerprints, r.SHA256) || c.at.After(r.Certificate.NotAfter)
 		for _, have := range roots.Anchors {
 			held = held || bytes.Equal(have.RawSubject, r.Certificate.RawSubject) &&
 				bytes.Equal(have.RawSubjectPublicKeyInfo, r.Certificate.RawSubjectPublicKeyInfo)
@@ -43,17 +40,17 @@ func (c *Cache) isAhead(compared *Outcome, seen *facts.Seen, p phone.Profile, at
 // comparedBy is what holds the roots of enrolled phones against those that AD publishes: the step trust or, where no
 // phone comes so far, the certificates that registrars serve to a client of today. A pool that was hardened is anchored
 // in the same root as before, and new phones must find it the day the pool is mended.
-func (c *Cache) comparedBy(trust *Judged, seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
-	_, stale := seen.Stale[phone.StepTrust]
-	if p.Kind != phone.Enrolled || stale || seen.Pool == nil || len(trust.Servers) > 0 {
+func (c *Case) comparedBy(trust *Judged) Outcome {
+	_, stale := c.seen.Stale[phone.StepTrust]
+	if c.profile.Kind != phone.Enrolled || stale || c.seen.Pool == nil || len(trust.Servers) > 0 {
 		return trust.Outcome
 	}
-	j := c.truster(seen, p, at)
-	return fold(follow(seen, p, func(a *Attempt, s *facts.PoolServer) bool {
+	j := c.truster()
+	return fold(c.follow(func(a *Attempt, s *facts.PoolServer) bool {
 		if s == nil || s.Modern.Problem != "" {
 			return false
 		}
-		a.Trust = c.trust(p.Firmware, s.Modern.Served, a.Host, &j.store, at)
+		a.Trust = c.cache.trust(c.profile.Firmware, s.Modern.Served, a.Host, &c.store, c.at)
 		j.compare(a, s.Modern.Served)
 		return true
 	}))

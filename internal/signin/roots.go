@@ -101,10 +101,11 @@ func add(to []phone.Root, r phone.Root) []phone.Root {
 type store struct {
 	held, elsewhere []phone.Root
 	unwatched       bool
+	sum             [sha256.Size]byte // equal for stores with the same certificates
 }
 
-// digest is equal for stores with the same certificates.
-func (s *store) digest() [sha256.Size]byte {
+func newStore(holds, elsewhere []phone.Root, unwatched bool) store {
+	s := store{held: holds, elsewhere: elsewhere, unwatched: unwatched}
 	h := sha256.New()
 	for _, part := range [][]phone.Root{s.held, s.elsewhere} {
 		for _, r := range part {
@@ -118,7 +119,8 @@ func (s *store) digest() [sha256.Size]byte {
 	if s.unwatched {
 		h.Write([]byte("unwatched"))
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	s.sum = [sha256.Size]byte(h.Sum(nil))
+	return s
 }
 
 // roots gives the store as the walk takes it. A fingerprint stands for the certificate that AD publishes now.
@@ -140,17 +142,16 @@ func (s *store) roots() phone.Roots {
 // storeOf says what a phone holds: a new one what AD publishes now, an enrolled one what it is said to hold, else
 // what AD publishes now. Outside a new phone gets nothing.
 func storeOf(p phone.Profile, ad published) store {
-	out := store{elsewhere: ad.elsewhere}
 	switch {
 	case p.Kind == phone.New && p.External:
+		return newStore(nil, ad.elsewhere, false)
 	case p.Kind == phone.New:
-		out.held, out.unwatched = ad.roots, !ad.known || ad.unseen
+		return newStore(ad.roots, ad.elsewhere, !ad.known || ad.unseen)
 	case p.Held != nil:
-		out.held = resolve(p.Held, ad)
+		return newStore(resolve(p.Held, ad), ad.elsewhere, false)
 	default:
-		out.held, out.unwatched = ad.roots, len(ad.roots) == 0
+		return newStore(ad.roots, ad.elsewhere, len(ad.roots) == 0)
 	}
-	return out
 }
 
 // resolve puts the certificates that AD publishes in the place of their fingerprints.

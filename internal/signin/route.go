@@ -31,8 +31,8 @@ type judgement func(*Attempt, *facts.PoolServer) (ok bool)
 
 // follow goes through the order in which a firmware finds its registrars and judges each address. What the
 // phone passes over is left out, and so is what is no registrar: something on another port than it should be.
-func follow(seen *facts.Seen, who phone.Profile, judge judgement) []Attempt {
-	p, f := seen.Pool, who.Firmware
+func (c *Case) follow(judge judgement) []Attempt {
+	p, f := c.seen.Pool, c.profile.Firmware
 	var out []Attempt
 	route := facts.RouteOf(p.Routes, f.Version)
 	for order := range route {
@@ -43,9 +43,9 @@ func follow(seen *facts.Seen, who phone.Profile, judge judgement) []Attempt {
 		for _, address := range e.Addresses {
 			a := Attempt{Host: e.Host, Address: netip.AddrPortFrom(address, e.Port), State: OK, endpoint: e, order: order}
 			server := serverAt(p, a.Address)
-			switch proper, doubled := properPort(route, e, address, who.External); {
+			switch proper, doubled := properPort(route, e, address, c.profile.External); {
 			case !doubled:
-			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)), speaksNoSIP(seen.SIP, a.Address):
+			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)), speaksNoSIP(c.seen.SIP, a.Address):
 				continue
 			default:
 				a.found(Unknown, reasonOtherPort, "nothing listens on "+proper.String())
@@ -185,7 +185,7 @@ func (o *Outcome) endsWith(a *Attempt) {
 	}
 	at, certificate := a.Trust.Path.ValidUntil()
 	if certificate != nil && (o.ValidUntil.IsZero() || at.Before(o.ValidUntil)) {
-		o.ValidUntil, o.Ends = at, facts.CertificateOf(certificate).Subject
+		o.ValidUntil, o.Ends = at, facts.Subject(certificate)
 		o.AnchorEnds = time.Time{}
 		if anchor := a.Trust.Anchor(); anchor != nil {
 			o.AnchorEnds = anchor.NotAfter

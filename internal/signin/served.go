@@ -3,7 +3,6 @@ package signin
 import (
 	"crypto/x509"
 	"net/netip"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -11,19 +10,12 @@ import (
 
 // truster judges the servers that one kind of phone meets.
 type truster struct {
-	cache   *Cache
-	profile phone.Profile
-	ad      published
-	store   store
-	at      time.Time
+	*Case
 	// unanchored is set once a server is trusted without knowing the phone's roots.
 	unanchored bool
 }
 
-func (c *Cache) truster(seen *facts.Seen, p phone.Profile, at time.Time) *truster {
-	ad := publishedIn(seen)
-	return &truster{cache: c, profile: p, ad: ad, store: storeOf(p, ad), at: at}
-}
+func (c *Case) truster() *truster { return &truster{Case: c} }
 
 // judgeServed judges the chain that was served to a phone that came for the attempt's host.
 func (j *truster) judgeServed(a *Attempt, served []*x509.Certificate) {

@@ -88,15 +88,14 @@ type Step struct {
 	Asks string
 	// Needs are the steps without which it is not reached.
 	Needs []phone.Step
-	Judge func(*facts.Seen, phone.Profile, time.Time) Outcome
+	Judge func(*Case) Outcome
 }
 
-// Steps lists the steps in which the registrars' addresses are judged one by one. Chains that were judged before are
-// looked up in the cache.
-func Steps(cache *Cache) []Step {
+// Steps lists the steps in which the registrars' addresses are judged one by one.
+func Steps() []Step {
 	return []Step{
-		{Name: phone.StepTLS, Judge: judgeTLS},
-		{Name: phone.StepTrust, Judge: cache.judgeTrust},
+		{Name: phone.StepTLS, Judge: (*Case).judgeTLS},
+		{Name: phone.StepTrust, Judge: (*Case).judgeTrust},
 	}
 }
 
@@ -106,8 +105,9 @@ type Verdicts []Outcome
 // Outcomes judges every step.
 func Outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) Verdicts {
 	var out Verdicts
+	c := newCase(&Cache{}, seen, p, at)
 	for _, s := range steps {
-		out = append(out, s.Judge(seen, p, at))
+		out = append(out, s.Judge(c))
 	}
 	return out
 }

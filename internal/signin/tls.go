@@ -3,25 +3,24 @@ package signin
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 // judgeTLS says whether a phone comes to an encrypted connection with a registrar.
-func judgeTLS(seen *facts.Seen, p phone.Profile, _ time.Time) Outcome {
-	if seen.Pool == nil {
+func (c *Case) judgeTLS() Outcome {
+	if c.seen.Pool == nil {
 		return Outcome{State: NotWatched}
 	}
-	all := follow(seen, p, func(a *Attempt, s *facts.PoolServer) bool {
+	all := c.follow(func(a *Attempt, s *facts.PoolServer) bool {
 		judgeHandshake(a, s)
 		return true
 	})
 	if len(all) == 0 {
-		return nowhere(seen.Pool, p)
+		return c.nowhere()
 	}
-	return withUnanswered(fold(all), seen.Pool, p)
+	return c.withUnanswered(fold(all))
 }
 
 func judgeHandshake(a *Attempt, s *facts.PoolServer) {
@@ -46,29 +45,31 @@ func judgeHandshake(a *Attempt, s *facts.PoolServer) {
 }
 
 // nowhere is the outcome for a phone that has nobody to turn to.
-func nowhere(pool *facts.Pool, p phone.Profile) Outcome {
-	for _, r := range pool.Routes {
+func (c *Case) nowhere() Outcome {
+	p := c.profile
+	for _, r := range c.seen.Pool.Routes {
 		for _, e := range r.Endpoints {
 			if r.Firmware == p.Firmware.Version && len(e.Addresses) > 0 { // passed over, then
 				out := Outcome{State: Blocked, Findings: []Finding{{Reason: trustReasons[phone.OutsideSIPDomain],
 					Seen: fmt.Sprintf("%s by %s, SIP domain %s", e.Host, e.Asked, p.Domains.SIP)}}}
-				return withUnanswered(out, pool, p)
+				return c.withUnanswered(out)
 			}
 		}
 	}
 	out := Outcome{State: Unknown, Findings: []Finding{{Reason: reasonNoRegistrar, Seen: "sign-in to " + p.Domains.SIP}}}
-	return withUnanswered(out, pool, p)
+	return c.withUnanswered(out)
 }
 
 // withUnanswered takes a block back where a name of the order was not answered: it might lead further.
-func withUnanswered(out Outcome, pool *facts.Pool, p phone.Profile) Outcome {
-	if out.State != Blocked && out.State != Unknown || pool.Names == nil {
+func (c *Case) withUnanswered(out Outcome) Outcome {
+	names := c.seen.Pool.Names
+	if out.State != Blocked && out.State != Unknown || names == nil {
 		return out
 	}
-	for _, c := range p.Domains.Candidates(p.Firmware.Registrar) {
-		if !settled(pool.Names, c) {
+	for _, n := range c.profile.Domains.Candidates(c.profile.Firmware.Registrar) {
+		if !settled(names, n) {
 			out.State = Unknown
-			out.Findings = append(out.Findings, Finding{Reason: reasonNameUnanswered, Seen: fmt.Sprintf("%s %s", c.Type, c.Name)})
+			out.Findings = append(out.Findings, Finding{Reason: reasonNameUnanswered, Seen: fmt.Sprintf("%s %s", n.Type, n.Name)})
 		}
 	}
 	out.settle()

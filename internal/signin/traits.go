@@ -127,8 +127,7 @@ func (t *traits) update(s *facts.UpdateServer) {
 }
 
 func certificateText(c *x509.Certificate) string {
-	f := facts.CertificateOf(c)
-	return fmt.Sprintf("%s until %s (SHA-256 %.16s)", f.Subject, f.NotAfter.UTC().Format(time.DateOnly), f.SHA256)
+	return fmt.Sprintf("%s until %s (SHA-256 %.16s)", subject(c), c.NotAfter.UTC().Format(time.DateOnly), phone.Fingerprint(c))
 }
 
 // Changes compares traits. Those that are not known now are passed over.

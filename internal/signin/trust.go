@@ -12,16 +12,24 @@ import (
 )
 
 // judgeTrust says whether a phone trusts a registrar with which it comes to a connection.
-func (c *Cache) judgeTrust(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
-	if seen.Pool == nil {
+func (c *Case) judgeTrust() Outcome {
+	if c.trust == nil {
+		out := c.trustRegistrars()
+		c.trust = &out
+	}
+	return *c.trust
+}
+
+func (c *Case) trustRegistrars() Outcome {
+	if c.seen.Pool == nil {
 		return Outcome{State: NotWatched}
 	}
-	j := c.truster(seen, p, at)
-	all := follow(seen, p, j.judge)
+	j := c.truster()
+	all := c.follow(j.judge)
 	if len(all) == 0 {
 		return Outcome{State: Unknown}
 	}
-	out := withUnanswered(fold(all), seen.Pool, p)
+	out := c.withUnanswered(fold(all))
 	out.Unanchored = j.unanchored
 	return out
 }
@@ -45,8 +53,8 @@ func (j *truster) judge(a *Attempt, s *facts.PoolServer) bool {
 // compare holds what enrolled phones hold against what AD publishes now: they part in a roll-over, and each side
 // strands other phones.
 func (j *truster) compare(a *Attempt, served []*x509.Certificate) {
-	now := store{held: j.ad.roots, elsewhere: j.ad.elsewhere}
-	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.digest() == j.store.digest() {
+	now := newStore(j.ad.roots, j.ad.elsewhere, false)
+	if !j.ad.known || j.ad.unseen || j.store.unwatched || builtIn(a.Trust.Anchor()) || now.sum == j.store.sum {
 		return
 	}
 	today := j.cache.trust(j.profile.Firmware, served, a.Host, &now, j.at)
@@ -58,7 +66,7 @@ func (j *truster) compare(a *Attempt, served []*x509.Certificate) {
 	}
 }
 
-func subject(c *x509.Certificate) string { return facts.CertificateOf(c).Subject }
+func subject(c *x509.Certificate) string { return facts.Subject(c) }
 
 // describe tells what of a certificate is at fault.
 func describe(f phone.TrustFault) string {

@@ -37,8 +37,8 @@ func TestUnused(t *testing.T) {
 		{"of another CA", seen(shown(issue(t, dc1, other)), second, shown(issue(t, ca, other))), "blocked unknown_root", "blocked unknown_root"},
 		{"the second", seen(good, good, nil), "blocked name_mismatch", "not_watched"},
 	} {
-		for i, s := range Unused(&Cache{}) {
-			got := s.Judge(tt.seen, profile("3.5.6907.35", phone.New), today)
+		for i, s := range Unused() {
+			got := s.Judge(newCase(&Cache{}, tt.seen, profile("3.5.6907.35", phone.New), today))
 			if diff := cmp.Diff([]string{tt.ldaps, tt.certsrv}[i], summary(got)); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", tt.name, s.Name, diff)
 			}

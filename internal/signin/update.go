@@ -1,8 +1,6 @@
 package signin
 
 import (
-	"time"
-
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
@@ -35,11 +33,12 @@ func screenUpdate(why phone.TrustReason) string {
 
 // judgeUpdate says whether a phone trusts the service that it asks for updates: outside the reverse proxy, inside a
 // front end that answers by HTTPS only. By plain HTTP there is nothing to trust.
-func (c *Cache) judgeUpdate(seen *facts.Seen, p phone.Profile, at time.Time) Outcome {
+func (c *Case) judgeUpdate() Outcome {
+	seen := c.seen
 	if seen.Update == nil {
 		return Outcome{State: NotWatched}
 	}
-	j := c.truster(seen, p, at)
+	j := c.truster()
 	var all, spare []Attempt
 	order := 0
 	for i := range seen.Update.Servers {

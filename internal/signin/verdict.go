@@ -64,12 +64,13 @@ type Verdict struct {
 	ahead    bool
 }
 
-// Judge gives the verdict on one kind of phone.
+// Judge gives the verdict on one kind of phone. Chains that were judged before are looked up in the cache.
 func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdict {
-	v := &Verdict{Profile: p, Walk: outcomes(Walk(cache), seen, p, at), Beside: outcomes(Beside(cache), seen, p, at)}
-	v.settle(p.Kind == phone.New && (p.External || adNotWatched(seen)))
-	v.compared = cache.comparedBy(v.Of(phone.StepTrust), seen, p, at)
-	v.ahead = cache.isAhead(&v.compared, seen, p, at)
+	c := newCase(cache, seen, p, at)
+	v := &Verdict{Profile: p, Walk: c.outcomes(walk), Beside: c.outcomes(beside)}
+	v.settle(p.Kind == phone.New && (p.External || c.adNotWatched()))
+	v.compared = c.comparedBy(v.Of(phone.StepTrust))
+	v.ahead = c.isAhead(&v.compared)
 	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
 		v.lose(seen.LostVantage[lost])
@@ -89,7 +90,7 @@ func (v *Verdict) lose(why Finding) {
 	}
 }
 
-func outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) []Judged {
+func (c *Case) outcomes(steps []Step) []Judged {
 	out := make([]Judged, 0, len(steps))
 	for i := range steps {
 		s := &steps[i]
@@ -98,9 +99,9 @@ func outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) []J
 			return slices.Contains(s.Needs, o.Step.Name) && (o.State == Blocked || o.State == NotReached)
 		})
 		if before < 0 {
-			j.Outcome = s.Judge(seen, p, at)
+			j.Outcome = s.Judge(c)
 		}
-		if at, stale := seen.Stale[s.Name]; stale && j.State != NotNeeded && j.State != NotReached {
+		if at, stale := c.seen.Stale[s.Name]; stale && j.State != NotNeeded && j.State != NotReached {
 			j.Outcome = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
 		}
 		out = append(out, j)

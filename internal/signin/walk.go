@@ -2,44 +2,42 @@ package signin
 
 import (
 	"slices"
-	"time"
 
-	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
-// Walk lists the steps of a phone's way to being signed in, in its order. Chains that were judged before are looked
-// up in the cache.
-func Walk(cache *Cache) []Step {
-	return []Step{
+// Walk lists the steps of a phone's way to being signed in, in its order.
+func Walk() []Step { return slices.Clone(walk) }
+
+// Beside lists what a phone needs besides being signed in: the verdict does not depend on it.
+func Beside() []Step { return slices.Clone(beside) }
+
+var (
+	walk = []Step{
 		{Name: phone.StepLease, Asks: "gets an address and the right options", Judge: folding(phone.StepLease)},
 		{Name: phone.StepTime, Asks: "gets the right time", Judge: folding(phone.StepTime)},
 		{Name: phone.StepRegistrar, Asks: "finds its registrar", Judge: folding(phone.StepRegistrar)},
-		{Name: phone.StepTLS, Asks: "comes to an encrypted connection", Needs: []phone.Step{phone.StepRegistrar}, Judge: judgeTLS},
-		{Name: phone.StepController, Asks: "finds a domain controller", Judge: cache.judgeController},
-		{Name: phone.StepRoot, Asks: "gets the root certificate", Needs: []phone.Step{phone.StepController}, Judge: cache.judgeRoot},
-		{Name: phone.StepTrust, Asks: "trusts the registrar", Needs: []phone.Step{phone.StepTLS}, Judge: cache.judgeTrust},
-		{Name: phone.StepSignIn, Asks: "is asked for its logon", Needs: []phone.Step{phone.StepTLS}, Judge: cache.judgeSignIn},
+		{Name: phone.StepTLS, Asks: "comes to an encrypted connection", Needs: []phone.Step{phone.StepRegistrar}, Judge: (*Case).judgeTLS},
+		{Name: phone.StepController, Asks: "finds a domain controller", Judge: (*Case).judgeController},
+		{Name: phone.StepRoot, Asks: "gets the root certificate", Needs: []phone.Step{phone.StepController}, Judge: (*Case).judgeRoot},
+		{Name: phone.StepTrust, Asks: "trusts the registrar", Needs: []phone.Step{phone.StepTLS}, Judge: (*Case).judgeTrust},
+		{Name: phone.StepSignIn, Asks: "is asked for its logon", Needs: []phone.Step{phone.StepTLS}, Judge: (*Case).judgeSignIn},
 	}
-}
-
-// Beside lists what a phone needs besides being signed in: the verdict does not depend on it.
-func Beside(cache *Cache) []Step {
-	return []Step{
-		{Name: phone.StepExchange, Asks: "reaches Exchange", Judge: trusting(folding(phone.StepExchange), cache.judgeExchange)},
-		{Name: phone.StepUpdate, Asks: "is answered when it asks for new firmware", Judge: trusting(folding(phone.StepUpdate), cache.judgeUpdate)},
+	beside = []Step{
+		{Name: phone.StepExchange, Asks: "reaches Exchange", Judge: trusting(folding(phone.StepExchange), (*Case).judgeExchange)},
+		{Name: phone.StepUpdate, Asks: "is answered when it asks for new firmware", Judge: trusting(folding(phone.StepUpdate), (*Case).judgeUpdate)},
 		{Name: phone.StepFirmware, Asks: "can fetch new firmware", Judge: folding(phone.StepFirmware)},
 	}
-}
+)
 
 // folding makes a judgement of what collectors have found for a step by themselves.
-func folding(step phone.Step) func(*facts.Seen, phone.Profile, time.Time) Outcome {
-	return func(seen *facts.Seen, p phone.Profile, _ time.Time) Outcome {
-		all, watched := seen.Findings[step]
+func folding(step phone.Step) func(*Case) Outcome {
+	return func(c *Case) Outcome {
+		all, watched := c.seen.Findings[step]
 		if !watched {
 			return Outcome{State: NotWatched}
 		}
-		return foldFindings(all, p.Kind)
+		return foldFindings(all, c.profile.Kind)
 	}
 }
 

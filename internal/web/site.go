@@ -324,7 +324,7 @@ func (o Options) targets(name string, s *side, now time.Time) []targetRow {
 	for _, p := range o.Scheduler.Plan().Find(name, s.Network, "") {
 		out = append(out, targetOf(p, o.Scheduler.Last(p), now))
 	}
-	order := slices.Concat(signin.Walk(&signin.Cache{}), signin.Beside(&signin.Cache{}))
+	order := slices.Concat(signin.Walk(), signin.Beside())
 	place := func(r targetRow) int {
 		first, _, _ := strings.Cut(r.Step, ",")
 		if i := slices.IndexFunc(order, func(s signin.Step) bool { return string(s.Name) == first }); i >= 0 {
