@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"maps"
 	"strings"
 	"time"
 
@@ -18,11 +17,6 @@ func placeKey(name string, n site.NetworkName) string { return name + " " + stri
 func (k trackKey) place() string { return placeKey(k.site, k.network) }
 
 func (k trackKey) phone() string { return k.firmware + " " + string(k.kind) }
-
-// letters stand for the states of a strip in the state file.
-func letters() map[signin.Readiness]byte {
-	return map[signin.Readiness]byte{signin.Ready: 'r', signin.NotAll: 'd', signin.Unclear: 'u', signin.Stopped: 'b'}
-}
 
 // LastReady tells how the dependencies of a site's phones looked when all was last good, and when that was; zero when
 // the state file does not know.
@@ -55,7 +49,7 @@ func (ts *tracks) places() map[string]state.Place {
 		if p.Days == nil {
 			p.Days = map[string]state.Day{}
 		}
-		p.Days[k.phone()] = state.Day{End: t.piece, Pieces: t.day.text()}
+		p.Days[k.phone()] = state.Day{End: t.piece, Pieces: string(t.day[:])}
 		if t.readyAt.After(p.ReadyAt) {
 			p.ReadyAt, p.Ready = t.readyAt, nil
 			for _, trait := range t.ready() {
@@ -67,33 +61,15 @@ func (ts *tracks) places() map[string]state.Place {
 	return out
 }
 
-func (d *Strip) text() string {
-	var out strings.Builder
-	for _, state := range d {
-		letter, known := letters()[state]
-		if !known {
-			letter = '-'
-		}
-		out.WriteByte(letter)
-	}
-	return out.String()
-}
-
 // recall begins a track with what the state file knows of it.
 func recall(memory *state.File, k trackKey) *track {
 	p := memory.Place(k.place())
 	t := &track{readyAt: p.ReadyAt, ready: func() []signin.Trait { return traitsOf(p.Ready) }}
-	day := p.Days[k.phone()]
-	if len(day.Pieces) != stripPieces {
-		return t
+	known := p.Days[k.phone()]
+	if len(known.Pieces) != stripPieces {
+		known = state.Day{Pieces: strings.Repeat(string(noLetter), stripPieces)}
 	}
-	t.piece = day.End
-	states := map[byte]signin.Readiness{}
-	for state, letter := range maps.All(letters()) {
-		states[letter] = state
-	}
-	for i := range stripPieces {
-		t.day[i] = states[day.Pieces[i]]
-	}
+	t.piece = known.End
+	copy(t.day[:], known.Pieces)
 	return t
 }

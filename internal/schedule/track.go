@@ -69,7 +69,7 @@ type track struct {
 	ready              traits // at readyAt, when it was last ready
 	readyAt            time.Time
 	last               *Trouble
-	day                Strip
+	day                day
 	piece              int64 // the number of the last piece of day
 }
 
@@ -123,7 +123,7 @@ func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Cha
 		t.state, t.since = v.State, at
 	}
 	t.advance(at)
-	t.day[stripPieces-1] = signin.Worst(v.State, t.day[stripPieces-1])
+	t.day.worse(v.State)
 	trouble := &Trouble{Begin: at, State: v.State, Why: v.Why}
 	if v.At != nil {
 		trouble.Step = v.At.Step.Name
@@ -162,7 +162,7 @@ func (t *track) advance(now time.Time) {
 	passed := min(piece-t.piece, int64(stripPieces))
 	for range passed {
 		copy(t.day[:], t.day[1:])
-		t.day[stripPieces-1] = ""
+		t.day[stripPieces-1] = noLetter
 	}
 	t.piece = piece
 }
@@ -199,7 +199,7 @@ func (ts *tracks) show(k trackKey, now time.Time) Track {
 	defer ts.mu.Unlock()
 	t := ts.of(k)
 	t.advance(now)
-	return Track{State: t.state, Since: t.since, Last: t.last, Day: t.day}
+	return Track{State: t.state, Since: t.since, Last: t.last, Day: t.day.strip()}
 }
 
 // forget drops the tracks of sites and networks that a plan has no more.
