@@ -22,17 +22,18 @@ import (
 	"github.com/cx700/cx700_exporter/internal/state"
 )
 
-// replaying gives every collector that there is, which see again what they saw once, instead of asking.
+// replaying gives every collector that there is, which see again what they saw once at one site, instead of asking.
 func replaying(r *round) []*collectors.Collector {
 	recorded := map[string]*schedule.Report{}
+	of := func(t *collectors.Target) string { return t.Collector + " " + string(t.Network) }
 	for p, report := range r.reports {
-		recorded[p.Target.Key()] = report
+		recorded[of(&p.Target)] = report
 	}
 	var out []*collectors.Collector
 	for _, c := range collectors.All() {
 		replayed := *c
 		replayed.Probe = func(_ context.Context, env *collectors.Env, seen *facts.Seen) error {
-			report := recorded[env.Target.Key()]
+			report := recorded[of(env.Target)]
 			*seen = *report.Seen
 			var errs []error
 			for _, f := range report.Failures {

@@ -17,6 +17,7 @@ type labCmd struct {
 	Fault      []string `placeholder:"[SITE:]NAME" sep:"none" help:"A fault to begin with; repeatable."`
 	ListFaults bool     `help:"List the faults and stop."`
 	Sites      int      `default:"1" help:"How many sites the company has."`
+	Shops      int      `help:"How many small sites it has besides, each with a DHCP server and all else from the headquarters."`
 	Network    string   `enum:"internal,external,both" default:"both" help:"Which networks are watched: ${enum}."`
 	PrintSites bool     `name:"print-config" help:"Print the lab's site file at its start."`
 	webFlags   `embed:""`
@@ -28,6 +29,9 @@ type labCmd struct {
 func (c *labCmd) Validate() error {
 	if c.Sites < 1 || c.Sites > lab.MaxSites {
 		return fmt.Errorf("--sites=%d: write 1 to %d", c.Sites, lab.MaxSites)
+	}
+	if c.Shops < 0 || c.Shops > lab.MaxShops {
+		return fmt.Errorf("--shops=%d: write 0 to %d", c.Shops, lab.MaxShops)
 	}
 	return c.probeFlags.Validate()
 }
@@ -51,6 +55,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, company.Close()) }()
+	company.Shops = c.Shops
 	for _, f := range c.Fault {
 		if err := company.Set(f); err != nil {
 			return usageError{err}

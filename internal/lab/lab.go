@@ -17,11 +17,19 @@ import (
 	"sync/atomic"
 )
 
-// MaxSites is how many sites a lab may have; each takes eighteen sockets, and the lab eight more.
-const MaxSites = 1000
+// MaxSites is how many sites with servers of their own a lab may have; each takes 23 sockets, and the lab eight more.
+// MaxShops is how many it may have without.
+const (
+	MaxSites = 1000
+	MaxShops = 4000
+)
 
 // Lab is a running company.
 type Lab struct {
+	// Shops is how many small sites the site file names besides: each has a DHCP server of its own, played by the
+	// headquarters', and all else from the headquarters. Set it before SiteFile.
+	Shops int
+
 	offices    []*office
 	references [vantages]references
 	folder     string // for the files that the site file names

@@ -26,7 +26,12 @@ func (l *Lab) SiteFile() []byte {
 	}
 	b.WriteString("sites:\n")
 	for _, o := range l.offices {
-		o.writeTo(&b, l.rootFile())
+		fmt.Fprintf(&b, "  - name: %s\n", o.name)
+		o.writeTo(&b, l.rootFile(), []netip.Addr{insideAddress(o.index, 2), insideAddress(o.index, 3)}, l.Shops > 0)
+	}
+	for i := range l.Shops {
+		fmt.Fprintf(&b, "  - name: shop-%04d\n", i+1)
+		l.offices[0].writeTo(&b, l.rootFile(), []netip.Addr{shopAddress(i, 2)}, true)
 	}
 	return []byte(b.String())
 }
@@ -42,10 +47,16 @@ func (o *office) writePassword() error {
 	return os.WriteFile(o.passwordFile, []byte(o.password+"\n"), 0o600)
 }
 
-func (o *office) writeTo(b *strings.Builder, rootFile string) {
+// writeTo writes what a site asks of an office's servers. The office plays the DHCP servers of shops, too, if it has any:
+// how that is led there has to be said at all its sites, so that they share the rest.
+func (o *office) writeTo(b *strings.Builder, rootFile string, dhcp []netip.Addr, shops bool) {
 	first, second := insideAddress(o.index, 5), insideAddress(o.index, 6)
-	fmt.Fprintf(b, `  - name: %s
-    sip_domain: fabrikam.com
+	servers := strings.Trim(fmt.Sprint(dhcp), "[]")
+	anyDHCP := ""
+	if shops {
+		anyDHCP = fmt.Sprintf("\n          - \":67:%s\"", o.dhcp[firstDHCP].address)
+	}
+	fmt.Fprintf(b, `    sip_domain: fabrikam.com
     smtp_domain: fabrikam.com
     dhcp:
       domain: contoso.com
@@ -58,7 +69,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
     networks:
       internal:
         resolvers: [%s, %s]
-        dhcp: {servers: [%s, %s]}
+        dhcp: {servers: [%s]}
         front_ends: [pool01.contoso.com, fe02.contoso.com]
         directory: {credential: %s, bind: ldaps, roots: [%q]}
         connect_to:
@@ -76,10 +87,10 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
           - "%s:80:%s"
           - "%s:5061:%s"
           - "%s:5061:%s"
-          - "%s:443:%s"
+          - "%s:443:%s"%s
           - "::127.0.0.1:9"
-`, o.name, first, second, insideAddress(o.index, 10), insideAddress(o.index, 20),
-		first, second, insideAddress(o.index, 2), insideAddress(o.index, 3), o.name, rootFile,
+`, first, second, insideAddress(o.index, 10), insideAddress(o.index, 20),
+		first, second, strings.ReplaceAll(servers, " ", ", "), o.name, rootFile,
 		first, o.resolvers[inside1].address, second, o.resolvers[inside2].address,
 		insideAddress(o.index, 2), o.dhcp[firstDHCP].address, insideAddress(o.index, 3), o.dhcp[secondDHCP].address,
 		insideAddress(o.index, 10), o.wins.address,
@@ -90,7 +101,7 @@ func (o *office) writeTo(b *strings.Builder, rootFile string) {
 		insideAddress(o.index, 83), o.frontEnds[secondFrontEnd].address,
 		insideAddress(o.index, 81), o.pool[firstFrontEnd].address,
 		insideAddress(o.index, 83), o.pool[secondFrontEnd].address,
-		insideAddress(o.index, 82), o.mail[mailInside].address)
+		insideAddress(o.index, 82), o.mail[mailInside].address, anyDHCP)
 	fmt.Fprintf(b, `      external:
         resolvers: [%s]
         reverse_proxy: ocsrp.fabrikam.com
@@ -112,6 +123,11 @@ const perByte = 250
 // insideAddress is an address of a site's network: 10.70.0.0/24 for the first.
 func insideAddress(site int, host byte) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(70 + site/perByte), byte(site % perByte), host})
+}
+
+// shopAddress is an address of a shop's network: 10.100.0.0/24 for the first.
+func shopAddress(shop int, host byte) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(100 + shop/perByte), byte(shop % perByte), host})
 }
 
 // outsideResolver is the address of a site's resolver on the Internet, out of RFC 2544's range.

@@ -24,6 +24,9 @@ func (l *Lab) find(spec string) (offices []*office, name string, err error) {
 	if !one {
 		return l.offices, name, nil
 	}
+	if strings.HasPrefix(siteName, "shop-") {
+		return nil, "", fmt.Errorf("%s has no servers of its own; set the fault at %s", siteName, l.offices[0].name)
+	}
 	if !slices.Contains(l.Sites(), siteName) {
 		return nil, "", fmt.Errorf("no site %q%s; GET /lab lists the sites", siteName, meant(siteName, l.Sites()))
 	}

@@ -20,7 +20,10 @@ type judgement struct {
 	*Judged
 	jobs map[*Planned]*job
 
+	pending bool // under the lock of those that are
+
 	mu       sync.Mutex // so that the last reports are judged last
+	retired  bool       // by another plan
 	verdicts []*signin.Verdict
 	set      atomic.Pointer[metric.Set]
 	why      atomic.Pointer[[]*phone.Reason] // what the verdicts name
@@ -44,9 +47,16 @@ func judgements(p *Plan, jobs map[*Planned]*job) (all []*judgement, byJob map[*j
 func (s *Scheduler) judge(g *judgement, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s.judgeAnew(g, now) {
+	if !g.retired && s.judgeAnew(g, now) {
 		s.publish(g)
 	}
+}
+
+// retire returns when the judgement is not judged any more.
+func (g *judgement) retire() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.retired = true
 }
 
 // judgeAnew tells whether the verdicts are new; they may be what they were.

@@ -40,8 +40,9 @@ type Scheduler struct {
 
 	duration, queue *prometheus.HistogramVec
 
-	cache  *signin.Cache
-	tracks tracks
+	cache   *signin.Cache
+	tracks  tracks
+	pending pending
 
 	ready atomic.Bool // once it was
 
@@ -91,7 +92,7 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shar
 		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
 		duration: histogram(descDuration), queue: histogram(descQueue),
-		cache: &signin.Cache{}, tracks: tracks{memory: shared.State},
+		cache: &signin.Cache{}, tracks: tracks{memory: shared.State}, pending: pending{wake: make(chan struct{}, 1)},
 	}
 	registry.MustRegister(s.duration, s.queue)
 	s.plan.Store(&running{plan: &Plan{}})
@@ -211,8 +212,11 @@ func (s *Scheduler) Swap(plan *Plan) {
 			heap.Remove(&s.due, j.index)
 		}
 	}
-	s.plan.Store(next)
+	before := s.plan.Swap(next)
 	s.mu.Unlock()
+	for _, g := range before.judged {
+		g.retire()
+	}
 	s.tracks.forget(plan)
 	s.rouse()
 	for _, j := range old {
@@ -271,6 +275,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	defer wg.Wait()
 	defer s.cancelAll()
 	wg.Go(func() { s.ticks(ctx) })
+	wg.Go(func() { s.judgePending(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -407,9 +412,7 @@ func (s *Scheduler) probe(j *job) {
 	if !confirming {
 		j.counted.Store(r)
 	}
-	for _, g := range s.plan.Load().byJob[j] {
-		s.judge(g, r.Ended)
-	}
+	s.pending.add(s.plan.Load().byJob[j])
 	s.putBack(j, t.Interval, r.Ended, confirming && !t.Credentialled())
 }
 
