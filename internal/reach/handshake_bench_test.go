@@ -1,41 +1,38 @@
 package reach
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"slices"
 	"testing"
 
+	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/labtest"
-	"github.com/cx700/cx700_exporter/internal/site"
 )
 
-// BenchmarkHandshakes offers TLS to the lab's pool, in another process: the pair of handshakes of a probe, and a bare
-// one of crypto/tls as old as the phone's.
+// BenchmarkHandshakes offers TLS to the lab's pool as phones do, with the facts of what is served, and as of today; and
+// as phones do with nothing but crypto/tls.
 func BenchmarkHandshakes(b *testing.B) {
-	place := labtest.Start(b)
-	network := place.Networks[0]
-	i := slices.IndexFunc(network.ConnectTo, func(c site.ConnectTo) bool { return c.Port == "5061" })
-	way, pool := Way{ConnectTo: network.ConnectTo}, network.ConnectTo[i]
+	network := labtest.Start(b).Networks[0]
+	way, pool := Way{ConnectTo: network.ConnectTo}, diversion(network, "5061", 0)
 	address := netip.MustParseAddrPort(net.JoinHostPort(pool.Host, pool.Port))
-	b.Run("pair", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			old, today := way.Handshakes(b.Context(), address, []string{poolHost})
-			if old.Problem != "" || today.Problem != "" {
-				b.Fatal(old.Detail, today.Detail)
-			}
+	measure(b, "phone", func(ctx context.Context) error {
+		h := way.handshake(ctx, address, []string{poolHost}, phoneOffer())
+		for _, c := range h.Served {
+			facts.CertificateOf(c)
 		}
+		return failing(h.Problem == "", h.Detail)
 	})
-	b.Run("bare", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			conn, err := tls.Dial("tcp", net.JoinHostPort(pool.ToHost, pool.ToPort), phoneOffer())
-			if err != nil {
-				b.Fatal(err)
-			}
-			conn.Close()
+	measure(b, "bare", func(context.Context) error {
+		conn, err := tls.Dial("tcp", net.JoinHostPort(pool.ToHost, pool.ToPort), phoneOffer())
+		if err != nil {
+			return err
 		}
+		return conn.Close()
+	})
+	measure(b, "modern", func(ctx context.Context) error {
+		h := way.handshake(ctx, address, []string{poolHost}, modernOffer(poolHost))
+		return failing(h.Problem == "", h.Detail)
 	})
 }
