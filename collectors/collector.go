@@ -134,8 +134,8 @@ func (t *Target) Credentials() []*site.Credential {
 func (t *Target) Credentialled() bool { return len(t.Credentials()) > 0 }
 
 // Round is equal for targets that need the same walk through the names. Their probes start together,
-// so that the walk is made once.
-func (t *Target) Round() string { return fmt.Sprint(t.Way, t.Domains) }
+// so that the walk is made once. DHCP needs none, and many sites may have a server of their own.
+func (t *Target) Round() string { return fmt.Sprint(t.Way, t.Domains, t.DHCP.Servers) }
 
 // namesTarget is the target of collectors that depend on the phone's names.
 func namesTarget(collector string, s *site.Site, n site.Network) Target {

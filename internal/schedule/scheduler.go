@@ -3,7 +3,6 @@ package schedule
 import (
 	"container/heap"
 	"context"
-	"hash/fnv"
 	"log/slog"
 	"slices"
 	"sync"
@@ -27,8 +26,6 @@ const (
 	confirmations = 2
 	mostTries     = 9
 	confirmDelay  = time.Second
-	// spreadPerJob is how far apart the first probes are on average.
-	spreadPerJob = time.Millisecond
 )
 
 // Scheduler runs the probes of a plan. Make it with New, give it a plan with Swap, and Run it.
@@ -39,6 +36,7 @@ type Scheduler struct {
 	wake   chan struct{}
 
 	duration, queue *prometheus.HistogramVec
+	born            time.Time
 
 	cache   *signin.Cache
 	tracks  tracks
@@ -75,7 +73,7 @@ type job struct {
 	forest  atomic.Pointer[string] // of a directory, once a controller was read
 
 	next  time.Time // when it is due
-	grid  time.Time // a moment from which regular probes are whole intervals away
+	grid  time.Time // a moment from which all but the first probes are whole intervals away
 	index int       // in the heap, -1 outside
 
 	settled        string // the confirmed outcome
@@ -91,7 +89,7 @@ func New(log *slog.Logger, registry prometheus.Registerer, concurrency int, shar
 	s := &Scheduler{
 		log: log, shared: shared,
 		slots: make(chan struct{}, concurrency), wake: make(chan struct{}, 1),
-		duration: histogram(descDuration), queue: histogram(descQueue),
+		duration: histogram(descDuration), queue: histogram(descQueue), born: time.Now(),
 		cache: &signin.Cache{}, tracks: tracks{memory: shared.State}, pending: pending{wake: make(chan struct{}, 1)},
 	}
 	registry.MustRegister(s.duration, s.queue)
@@ -190,7 +188,8 @@ func (s *Scheduler) Swap(plan *Plan) {
 		key := p.Target.Key()
 		j := old[key]
 		if j == nil {
-			j = newJob(key, now.Add(phase(p, len(plan.Jobs))))
+			first := now.Add(firstTurn(p, len(plan.Jobs)))
+			j = newJob(key, first, s.grid(p, len(plan.Jobs), first))
 			added = append(added, j)
 		}
 		j.planned.Store(p)
@@ -241,18 +240,10 @@ func (s *Scheduler) forget(old map[string]*job, plan *Plan) {
 	}
 }
 
-func newJob(key string, first time.Time) *job {
-	j := &job{key: key, next: first, grid: first}
+func newJob(key string, first, grid time.Time) *job {
+	j := &job{key: key, next: first, grid: grid}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	return j
-}
-
-// phase spreads first probes by hash. Targets of one round have one phase, so that they share a walk.
-func phase(p *Planned, jobs int) time.Duration {
-	h := fnv.New64a()
-	h.Write([]byte(p.Target.Round()))
-	spread := min(p.Target.Interval, time.Duration(jobs)*spreadPerJob)
-	return time.Duration(h.Sum64() % uint64(max(spread, 1)))
 }
 
 // wait returns when no probe of the job runs.

@@ -40,7 +40,7 @@ func (j *journal) note(_ context.Context, env *collectors.Env) error {
 func TestFirstProbesAreSpread(t *testing.T) {
 	const jobs = 1000
 	for _, tt := range []struct{ interval, spread time.Duration }{
-		{time.Minute, jobs * time.Millisecond},
+		{time.Minute, jobs * firstSpread},
 		{200 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		t.Run(tt.interval.String(), func(t *testing.T) {
@@ -94,12 +94,15 @@ func TestGridIsKept(t *testing.T) {
 		})
 		startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{c}, "contoso.com"))
 		pass(6*time.Minute + 30*time.Second)
-		first := j.at["dns contoso.com"][0]
-		var got []time.Duration
-		for _, at := range j.at["dns contoso.com"] {
-			got = append(got, at-first)
+		all := j.at["dns contoso.com"]
+		if soon := all[1] - all[0]; soon < 30*time.Second || soon > 90*time.Second {
+			t.Errorf("the first regular probe is %s after the first", soon)
 		}
-		want := []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 6 * time.Minute}
+		var got []time.Duration
+		for _, at := range all[1:] {
+			got = append(got, at-all[1])
+		}
+		want := []time.Duration{0, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -423,7 +426,7 @@ func TestIdleJobsCostNoGoroutine(t *testing.T) {
 		const jobs = 5000
 		before := runtime.NumGoroutine()
 		h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{fake("dns", good)}, manyDomains(jobs)...))
-		pass(10 * time.Second)
+		pass(jobs * firstSpread)
 		if !h.Ready() {
 			t.Fatal("not every target was probed")
 		}

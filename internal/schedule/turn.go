@@ -1,0 +1,46 @@
+package schedule
+
+import (
+	"hash/fnv"
+	"time"
+)
+
+const (
+	// firstSpread is how far apart first probes are on average: on one core each takes about two milliseconds.
+	firstSpread = 3 * time.Millisecond
+	// regularSpread is how far apart later ones are: a thousand targets fill a minute.
+	regularSpread = 60 * time.Millisecond
+)
+
+// hash is equal for targets of one round: their probes have one turn, so that they share a walk.
+func hash(p *Planned) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(p.Target.Round()))
+	return h.Sum64()
+}
+
+// firstTurn is how soon a target is probed for the first time, in a plan with so many jobs.
+func firstTurn(p *Planned, jobs int) time.Duration {
+	return time.Duration(hash(p) % uint64(min(p.Target.Interval, time.Duration(jobs)*firstSpread)))
+}
+
+// regularTurn is how long after the start of an interval a target is probed. Thousands of targets are spread over the whole
+// interval, by whole minutes first: so those of one round meet each time when both of two intervals are over.
+func regularTurn(p *Planned, jobs int) time.Duration {
+	interval, h := p.Target.Interval, hash(p)
+	spread := min(interval, time.Minute, time.Duration(jobs)*regularSpread)
+	turn := time.Duration(h % uint64(spread))
+	if spread == time.Minute {
+		turn += time.Minute * time.Duration(h/uint64(spread)%uint64(interval/time.Minute))
+	}
+	return turn
+}
+
+// grid gives the moment from which regular probes are whole intervals away. The first of them comes half an interval to one
+// and a half after the first probe.
+func (s *Scheduler) grid(p *Planned, jobs int, first time.Time) time.Time {
+	interval := p.Target.Interval
+	grid := s.born.Add(regularTurn(p, jobs) - interval)
+	passed := first.Sub(grid) + interval/2
+	return grid.Add(passed / interval * interval)
+}
