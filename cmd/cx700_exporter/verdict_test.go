@@ -45,7 +45,7 @@ type round struct {
 
 // probeLab probes everything once, or with some collectors only. Phones signed in before by the roots of held; without it they hold what AD
 // publishes now.
-func probeLab(t *testing.T, company *lab.Lab, held *facts.Directory, only ...string) *round {
+func probeLab(t testing.TB, company *lab.Lab, held *facts.Directory, only ...string) *round {
 	t.Helper()
 	cfg, err := site.Parse("lab.yml", company.SiteFile())
 	if err != nil {
@@ -75,7 +75,7 @@ func probeLab(t *testing.T, company *lab.Lab, held *facts.Directory, only ...str
 }
 
 // enrol has phones take the roots that AD publishes.
-func enrol(t *testing.T, memory *state.File, d *facts.Directory) {
+func enrol(t testing.TB, memory *state.File, d *facts.Directory) {
 	t.Helper()
 	var roots []state.Published
 	for _, o := range d.Controllers[0].Authorities {

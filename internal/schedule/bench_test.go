@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
 )
@@ -34,6 +36,34 @@ func BenchmarkIdleJob(b *testing.B) {
 		runtime.KeepAlive(h)
 		h.Shared().Close()
 	}
+}
+
+// BenchmarkResultVisible tells how long it takes from the end of a probe until a scrape has its series.
+func BenchmarkResultVisible(b *testing.B) {
+	var ended atomic.Int64
+	var rounds atomic.Int64
+	c := fake("dns", func(_ context.Context, env *collectors.Env) error {
+		env.Emit(descFake, float64(rounds.Add(1)), "round")
+		ended.Store(time.Now().UnixNano())
+		return nil
+	})
+	h := newHarness(b, 1)
+	h.Swap(planOf(b, []*collectors.Collector{c}, "contoso.com"))
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() { h.Run(ctx); close(done) }()
+	j := h.plan.Load().jobs[0]
+	var sum int64
+	for b.Loop() {
+		next := float64(rounds.Load() + 1)
+		for h.hasten(j); h.series()["cx700_fake{round,internal,contoso.com}"] < next; {
+			runtime.Gosched()
+		}
+		sum += time.Now().UnixNano() - ended.Load()
+	}
+	b.ReportMetric(float64(sum)/float64(b.N), "ns-to-scrape")
+	cancel()
+	<-done
 }
 
 // heapInUse is how many bytes are still needed.
