@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // MaxSites is how many sites with servers of their own a lab may have; each takes 23 sockets, and the lab eight more.
@@ -94,6 +95,9 @@ func Start(n int) (*Lab, error) {
 		o.passwordFile = filepath.Join(folder, o.name+".password")
 		l.offices = append(l.offices, o)
 		if err := errors.Join(o.writePassword(), o.rebuild(), o.start(secure)); err != nil {
+			if errors.Is(err, syscall.EMFILE) {
+				err = fmt.Errorf("too many open files for %d sites, each of which takes 23; raise the limit (ulimit -n), or use --shops", n)
+			}
 			return nil, errors.Join(fmt.Errorf("site %s: %w", o.name, err), l.Close())
 		}
 	}
