@@ -229,9 +229,9 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// BenchmarkScrape serves 100,000 series of 5,000 targets, beside client_golang's GaugeVec with the same.
+// BenchmarkScrape serves 200,000 series of 10,000 targets, beside client_golang's GaugeVec with the same.
 func BenchmarkScrape(b *testing.B) {
-	const targets, perTarget = 5000, 20
+	const targets, perTarget = 10000, 20
 	desc := NewGauge("cx700_bench", "A series.", "cx700_bench", "network", "target", "item")
 	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: desc.Name, Help: desc.Help}, desc.Labels)
 	var sets []Set
