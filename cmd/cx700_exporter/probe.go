@@ -72,20 +72,3 @@ func (c *probeCmd) Run(env *environment) error {
 		return nil
 	}
 }
-
-type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Check the site file and print which targets each site depends on."`
-}
-
-type configCheckCmd struct {
-	configFlags `embed:""`
-}
-
-// Run prints the plan that follows from the site file.
-func (c *configCheckCmd) Run(env *environment) error {
-	plan, err := c.plan()
-	if err != nil {
-		return err
-	}
-	return plan.Print(env.stdout)
-}

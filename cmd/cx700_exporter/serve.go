@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,16 +38,31 @@ type configFlags struct {
 	Network string `enum:"internal,external,both" default:"both" help:"Which networks are watched from here: ${enum}."`
 }
 
-func (f configFlags) plan() (*schedule.Plan, error) {
+// load reads the site file, of which some site must be watched from here.
+func (f configFlags) load() (*site.Config, error) {
 	cfg, err := site.Load(f.File)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := schedule.NewPlan(cfg, collectors.All(), networks(f.Network))
-	if err == nil && len(plan.Jobs) == 0 {
-		err = fmt.Errorf("%s: no site has the network %s; watch another with --network", f.File, f.Network)
+	if !slices.ContainsFunc(cfg.Sites, func(s *site.Site) bool {
+		return slices.ContainsFunc(s.Networks, func(n site.Network) bool { return slices.Contains(networks(f.Network), n.Name) })
+	}) {
+		return nil, fmt.Errorf("%s: no site has the network %s; watch another with --network", f.File, f.Network)
 	}
-	return plan, err
+	return cfg, nil
+}
+
+func (f configFlags) planOf(cfg *site.Config) (*schedule.Plan, error) {
+	return schedule.NewPlan(cfg, collectors.All(), networks(f.Network))
+}
+
+// plan is that of all sites, whatever shard is theirs.
+func (f configFlags) plan() (*schedule.Plan, error) {
+	cfg, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	return f.planOf(cfg)
 }
 
 func networks(name string) []site.NetworkName {
@@ -91,9 +107,22 @@ func (f stateFlags) shared(env *environment) (*reach.Shared, error) {
 
 type serveCmd struct {
 	configFlags `embed:""`
+	shardFlags  `embed:""`
 	webFlags    `embed:""`
 	probeFlags  `embed:""`
 	stateFlags  `embed:""`
+}
+
+// Validate implements kong's check of flags.
+func (c *serveCmd) Validate() error { return cmp.Or(c.probeFlags.Validate(), c.shardFlags.Validate()) }
+
+// plan is that of the shard's own sites.
+func (c *serveCmd) plan() (*schedule.Plan, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return c.planOf(cfg.Of(c.shard()))
 }
 
 // Run probes and serves until it is told to stop.
@@ -158,8 +187,17 @@ func (d *daemon) reload() error {
 	d.problem.Store(nil)
 	d.reloadOK.Set(1)
 	d.reloadTime.SetToCurrentTime()
-	d.env.log.Info("site file taken over", "targets", len(plan.Jobs))
+	d.env.log.Info("site file taken over", takenOver(plan)...)
 	return nil
+}
+
+// takenOver says in the log what a plan is about.
+func takenOver(plan *schedule.Plan) []any {
+	out := []any{"sites", len(plan.Sites), "targets", len(plan.Jobs)}
+	if !plan.Shard.Alone() {
+		out = append(out, "shard", plan.Shard, "sites_of_other_shards", len(plan.Elsewhere))
+	}
+	return out
 }
 
 func (d *daemon) currentProblem() string {

@@ -94,16 +94,6 @@ func NewGuard(log *slog.Logger, f *state.File) *Guard {
 	return &Guard{log: log, state: f, accounts: map[string]*account{}, credentials: map[string]*credential{}}
 }
 
-// accountKey is equal for the spellings of one account: user@contoso.com, CONTOSO\user and so on.
-func accountKey(username string) string {
-	name, domain := principal(username, "")
-	if d, _, before := strings.Cut(username, `\`); before {
-		domain = d
-	}
-	domain, _, _ = strings.Cut(domain, ".")
-	return strings.ToLower(name + "@" + domain)
-}
-
 // Secret is what a credential's file holds; one of both is set.
 type Secret struct {
 	Password string
@@ -134,7 +124,7 @@ func (g *Guard) Use(ctx context.Context, c *site.Credential, host string, logon 
 	if !c.Allows(host) {
 		return problem(facts.CredentialUnusable, "credential %s may not be sent to %s: its allowed_hosts do not name it", c.Name, host)
 	}
-	key := accountKey(c.Username)
+	key := c.Account()
 	a := g.account(c.Name, key)
 	select {
 	case a.turn <- struct{}{}:

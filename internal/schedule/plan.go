@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+	"strconv"
 
 	"github.com/prometheus/common/model"
 
@@ -23,6 +25,12 @@ var (
 	descSitePhones = metric.NewGauge("cx700_site_phones",
 		"How many phones stand at a site, by the site file; absent when it does not say.",
 		`sum(cx700_site_phones)`, "site")
+	descSites = metric.NewGauge("cx700_config_sites",
+		"How many sites the site file has, those of other shards included; each gives cx700_signin_objective_ratio on its own shard.",
+		`max by (job) (cx700_config_sites) - on (job) count by (job) (count by (job, site) (cx700_signin_objective_ratio))`)
+	descShard = metric.NewGauge("cx700_shard_info",
+		"Which of how many exporters this is that share the sites of one site file; 0 of 1 where it is the only one.",
+		`count by (job, shards) (count by (job, shards, shard) (cx700_shard_info))`, "shard", "shards")
 )
 
 // Planned is one probe that the site file asks for.
@@ -40,18 +48,24 @@ type Plan struct {
 	Sites []*site.Site
 	// Judged is what is judged of them.
 	Judged []*Judged
+	// Shard is whose sites these are. Elsewhere has the others of the file, each with the index of its shard.
+	Shard     site.Shard
+	Elsewhere map[string]int
 	// Set holds the series that follow from the site file alone.
 	Set metric.Set
 }
 
 // NewPlan works out which targets each site depends on, for the networks that are watched from here.
 // Sites with equal targets share them. Different targets that would go by one name get a piece of their
-// hash appended, so that no two share a series.
+// hash appended, so that no two share a series, also where another shard has one of them.
 func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.NetworkName) (*Plan, error) {
 	if err := timeoutsFit(all, cfg); err != nil {
 		return nil, err
 	}
-	p := &Plan{Sites: cfg.Sites}
+	p := &Plan{Sites: cfg.Sites, Shard: cfg.Shard, Elsewhere: map[string]int{}}
+	for _, s := range cfg.Elsewhere {
+		p.Elsewhere[s.Name] = s.Shard
+	}
 	byKey := map[string]*Planned{}
 	judged := map[string]*Judged{}
 	for _, s := range cfg.Sites {
@@ -74,7 +88,7 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 			return nil, err
 		}
 	}
-	tellApart(p.Jobs)
+	tellApart(p.Jobs, targetsElsewhere(cfg, all, networks))
 	samples := siteSamples(cfg)
 	for _, j := range p.Jobs {
 		for _, s := range j.Sites {
@@ -194,21 +208,51 @@ type labels struct {
 	network         site.NetworkName
 }
 
-func tellApart(jobs []*Planned) {
+func labelsOf(t *collectors.Target) labels { return labels{t.Collector, t.Name, t.Network} }
+
+func tellApart(jobs []*Planned, elsewhere iter.Seq[*collectors.Target]) {
 	count := map[labels]int{}
-	of := func(j *Planned) labels { return labels{j.Collector.Name, j.Target.Name, j.Target.Network} }
 	for _, j := range jobs {
-		count[of(j)]++
+		count[labelsOf(&j.Target)]++
+	}
+	for t := range elsewhere {
+		if l := labelsOf(t); count[l] > 0 {
+			count[l]++
+		}
 	}
 	for _, j := range jobs {
-		if count[of(j)] > 1 {
+		if count[labelsOf(&j.Target)] > 1 {
 			j.Target.Name += "~" + j.Target.Key()[:6]
 		}
 	}
 }
 
+// targetsElsewhere yields those of other shards. None of them is one of ours, since they have other domains; what has no
+// domain is the exporter's own place, which every shard has.
+func targetsElsewhere(cfg *site.Config, all []*collectors.Collector, networks []site.NetworkName) iter.Seq[*collectors.Target] {
+	return func(yield func(*collectors.Target) bool) {
+		for _, s := range cfg.Elsewhere {
+			for _, n := range s.Networks {
+				if !slices.Contains(networks, n.Name) {
+					continue
+				}
+				for _, c := range all {
+					for _, t := range c.Targets(s.Site, n) {
+						if t.Domains.DHCP != "" && !yield(&t) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func siteSamples(cfg *site.Config) []metric.Sample {
-	var out []metric.Sample
+	out := []metric.Sample{
+		{Desc: descSites, Value: float64(len(cfg.Sites) + len(cfg.Elsewhere))},
+		{Desc: descShard, Value: 1, Labels: []string{strconv.Itoa(cfg.Shard.Index), strconv.Itoa(max(cfg.Shard.Count, 1))}},
+	}
 	for _, s := range cfg.Sites {
 		out = append(out, metric.Sample{Desc: descObjective, Value: s.Objective, Labels: []string{s.Name}})
 		if s.Phones > 0 {
@@ -241,8 +285,9 @@ func (p *Plan) Find(siteName, network, collector string) []*Planned {
 	return out
 }
 
-// Print writes the plan: each site with the targets it depends on, and how often they are probed.
-func (p *Plan) Print(w io.Writer) error {
+// Print writes the plan: each site with its shard, where there are several, and the targets it depends on, and how often
+// they are probed.
+func (p *Plan) Print(w io.Writer, shards map[string]int) error {
 	bySite := map[string][]*Planned{}
 	var order []string
 	for _, j := range p.Jobs {
@@ -254,7 +299,11 @@ func (p *Plan) Print(w io.Writer) error {
 		}
 	}
 	for _, s := range order {
-		fmt.Fprintln(w, s)
+		if shard, spread := shards[s]; spread {
+			fmt.Fprintf(w, "%s, shard %d\n", s, shard)
+		} else {
+			fmt.Fprintln(w, s)
+		}
 		target := ""
 		for _, j := range bySite[s] {
 			if at := fmt.Sprintf("  %s  %s", j.Target.Network, j.Target.Name); at != target {

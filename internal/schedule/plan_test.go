@@ -139,7 +139,7 @@ func TestFindAndPrint(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := plan.Print(&out); err != nil {
+	if err := plan.Print(&out, map[string]int{"bergen": 2}); err != nil {
 		t.Fatal(err)
 	}
 	want := `oslo
@@ -147,7 +147,7 @@ func TestFindAndPrint(t *testing.T) {
     dns                every 1m30s, shared with 1 more
   external  contoso.com
     dns                every 1m30s, shared with 1 more
-bergen
+bergen, shard 2
   internal  contoso.com
     dns                every 1m30s, shared with 1 more
   external  contoso.com
@@ -166,6 +166,7 @@ func TestSiteSeries(t *testing.T) {
 	defer h.Shared().Close()
 	h.Swap(newPlan(t, cfg, site.Internal))
 	want := map[string]float64{
+		"cx700_config_sites{}": 2, "cx700_shard_info{0,1}": 1,
 		"cx700_site_phones{oslo}":              40,
 		"cx700_signin_objective_ratio{bergen}": 0, "cx700_signin_objective_ratio{oslo}": 0,
 		"cx700_site_target_info{dns,internal,oslo,contoso.com}":   1,

@@ -48,7 +48,7 @@ var (
 // Metrics lists the series that the scheduler itself gives.
 func Metrics() []*metric.Desc {
 	return append(verdictMetrics(),
-		descSiteTarget, descSitePhones, descSuccess, descFailing, descProbes, descFailures, descLastRun, descInterval,
+		descSites, descShard, descSiteTarget, descSitePhones, descSuccess, descFailing, descProbes, descFailures, descLastRun, descInterval,
 		descDuration, descQueue)
 }
 

@@ -160,11 +160,11 @@ func (s *Scheduler) Sets(yield func(metric.Set)) {
 }
 
 // Ready tells whether every job has reported, or had once: a reload that adds targets makes nobody take the
-// exporter out of service. Jobs that run alone may take hours and do not count.
+// exporter out of service. Jobs that run alone may take hours and do not count. A shard without sites waits for nothing.
 func (s *Scheduler) Ready() bool {
-	jobs := s.plan.Load().jobs
+	r := s.plan.Load()
 	waits := func(j *job) bool { return j.last.Load() == nil && !j.planned.Load().Collector.Alone }
-	if len(jobs) > 0 && !slices.ContainsFunc(jobs, waits) {
+	if planned := len(r.jobs)+len(r.plan.Elsewhere) > 0; planned && !slices.ContainsFunc(r.jobs, waits) {
 		s.ready.Store(true)
 	}
 	return s.ready.Load()

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxSites      = 5000
+	maxSites      = 100_000
 	maxSearch     = 16 // suffixes of DHCP option 119
 	maxResolvers  = 8
 	maxConnectTo  = 256

@@ -15,8 +15,8 @@ import (
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
-// maxFileSize is far more than thousands of sites need.
-const maxFileSize = 4 << 20
+// maxFileSize is more than 100,000 sites need.
+const maxFileSize = 64 << 20
 
 // Load reads a site file. The error tells every fault, each as a *Fault on a line of its own.
 func Load(path string) (*Config, error) {
@@ -62,7 +62,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 	}
 	switch {
 	case len(data) > maxFileSize:
-		return whole("larger than 4 MiB", "split the sites over several exporters")
+		return whole("larger than 64 MiB", "split the sites over several files, each with its own exporters")
 	case !utf8.Valid(data):
 		return whole("not UTF-8", "save the file as UTF-8")
 	}

@@ -19,6 +19,9 @@ type Config struct {
 	Collectors map[string]CollectorSettings
 	// Credentials by name.
 	Credentials map[string]*Credential
+	// Shard is whose sites these are; the zero value where they are all. Elsewhere has those of the other shards.
+	Shard     Shard
+	Elsewhere []Elsewhere
 }
 
 // Vantage is by what it is told whether the exporter's own network and clock are good, where it stands for one

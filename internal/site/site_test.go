@@ -82,7 +82,7 @@ func TestLoadTellsWhyNot(t *testing.T) {
 	if err := os.WriteFile(big, make([]byte, maxFileSize+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(big); err == nil || !strings.Contains(err.Error(), "larger than 4 MiB") {
+	if _, err := Load(big); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
 		t.Errorf("a big file: %v", err)
 	}
 }

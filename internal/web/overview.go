@@ -37,8 +37,10 @@ type overview struct {
 	frame
 	// State, Headline and More sum all up for a reader in a hurry.
 	State, Headline, More string
-	Rows                  []siteRow
-	Page, Pages           int
+	// Shard says which of several exporters this is; empty where it is the only one.
+	Shard       string
+	Rows        []siteRow
+	Page, Pages int
 	// Self is how the exporter itself is placed: its network and clock, and its accounts.
 	Self []selfRow
 	// Causes are the reasons behind the verdicts, Beside those of what phones need besides the sign-in.
@@ -110,6 +112,7 @@ func (o Options) overview(w http.ResponseWriter, r *http.Request) {
 	places := o.places(now)
 	d := &overview{frame: o.frame("", "", now)}
 	d.sumUp(places)
+	d.tellShard(o.Scheduler.Plan())
 	d.Causes, d.MoreCauses = cut(causes(places, standingCauses), mostCauses)
 	d.Beside, d.MoreBeside = cut(causes(places, besideCauses), mostCauses)
 	d.Self = o.self(now)
@@ -175,6 +178,18 @@ func (d *overview) sumUp(places []*place) {
 		d.State, d.Headline, d.Title = "good", "Ready: phones can sign in at "+of(count[ready], ""), "ready"
 	default:
 		d.State, d.Headline, d.Title = "none", "No verdict: what phones depend on is not watched", "no verdict"
+	}
+}
+
+// tellShard says which shard this is and how many sites are watched elsewhere.
+func (d *overview) tellShard(plan *schedule.Plan) {
+	if plan.Shard.Alone() {
+		return
+	}
+	here, elsewhere := len(plan.Sites), len(plan.Elsewhere)
+	d.Shard = fmt.Sprintf("This is shard %s: of %s it watches %d, other shards watch %d.", plan.Shard, plural(here+elsewhere, "site"), here, elsewhere)
+	if here == 0 {
+		d.State, d.Headline, d.Title = "none", "No sites: this shard has none to watch", "no sites"
 	}
 }
 

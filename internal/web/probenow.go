@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,7 +27,7 @@ func (o Options) probeNow(limit *rate.Limiter) http.HandlerFunc {
 			return
 		}
 		if o.Scheduler.Plan().Find(name, "", "") == nil {
-			http.Error(w, "the site file has no such site", http.StatusNotFound)
+			http.Error(w, cmp.Or(elsewhere(o.Scheduler.Plan(), name), "the site file has no such site"), http.StatusNotFound)
 			return
 		}
 		if !limit.AllowN(time.Now(), probeBurst) {

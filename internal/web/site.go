@@ -120,9 +120,7 @@ func (o Options) site(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	p := o.place(r.PathValue("name"), now)
 	if p == nil {
-		f := o.frame("no such site", fromSite, now)
-		f.Refresh = ""
-		show(w, http.StatusNotFound, notFoundPage, f)
+		o.notHere(w, r.PathValue("name"), now)
 		return
 	}
 	worst := urgencyMark(p.urgency())
@@ -140,6 +138,29 @@ func (o Options) site(w http.ResponseWriter, r *http.Request) {
 	d.Line = newTimeLine(now)
 	d.Certificates, d.MoreCertificates = cut(o.certificates(p, &d.Line), mostCertificates)
 	show(w, http.StatusOK, sitePage, d)
+}
+
+// notHere is the page of a site that another shard watches, or nobody.
+func (o Options) notHere(w http.ResponseWriter, name string, now time.Time) {
+	d := struct {
+		frame
+		Name, Elsewhere string
+	}{o.frame("no such site", fromSite, now), name, elsewhere(o.Scheduler.Plan(), name)}
+	status := http.StatusNotFound
+	d.Refresh = ""
+	if d.Elsewhere != "" {
+		status, d.Title = http.StatusOK, name+" elsewhere"
+	}
+	show(w, status, notFoundPage, d)
+}
+
+// elsewhere says which shard watches a site; empty where none does.
+func elsewhere(plan *schedule.Plan, name string) string {
+	shard, other := plan.Elsewhere[name]
+	if !other {
+		return ""
+	}
+	return fmt.Sprintf("Shard %d watches this site; here is shard %s", shard, plan.Shard)
 }
 
 // place finds a site; nil when there is none of that name.

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 		plan := o.Scheduler.Plan()
 		planned := plan.Find(siteName, network, collector)
 		if len(planned) == 0 {
-			http.Error(w, "the site file has no such site, network or collector", http.StatusNotFound)
+			http.Error(w, cmp.Or(elsewhere(plan, siteName), "the site file has no such site, network or collector"), http.StatusNotFound)
 			return
 		}
 		if !limit.AllowN(time.Now(), min(len(planned), probeBurst)) {

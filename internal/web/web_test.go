@@ -41,6 +41,9 @@ type page struct {
 	stop      func()
 
 	names []string // of the sites
+	shard site.Shard
+	// elsewhere are the sites of shard 2.
+	elsewhere []string
 	// steps are the collectors, with the step on which each bears; pool has the sites judged.
 	steps  map[string]phone.Step
 	found  func(*collectors.Target) error
@@ -76,7 +79,10 @@ func (p *page) start(reload func() error) {
 	log := slog.New(slog.DiscardHandler)
 	registry := prometheus.NewRegistry()
 	p.scheduler = schedule.New(log, registry, 1, reach.NewShared(log, memory))
-	cfg := &site.Config{}
+	cfg := &site.Config{Shard: p.shard}
+	for _, name := range p.elsewhere {
+		cfg.Elsewhere = append(cfg.Elsewhere, site.Elsewhere{Site: &site.Site{Name: name}, Shard: 2})
+	}
 	for i, name := range p.names {
 		cfg.Sites = append(cfg.Sites, &site.Site{Name: name, Domains: phone.Domains{SIP: "contoso.com"}, Phones: 20 + i,
 			Networks: []site.Network{{Name: site.Internal}, {Name: site.External}}})
