@@ -28,6 +28,8 @@ var (
 	failing     = judged.Failing.Name
 	lastRun     = judged.LastRun.Name
 	interval    = judged.Interval.Name
+	sites       = judged.Sites.Name
+	shardInfo   = judged.Shard.Name
 	updateReady = judged.UpdateReady.Name
 	queue       = judged.Queue.Name + "_bucket"
 

@@ -8,6 +8,19 @@ func exporterDown() string {
 	return `up == 0 and on (job, instance) last_over_time(` + reloadOK + `[7d])`
 }
 
+// sitesUnwatched counts the sites of a file that no exporter of the job has.
+func sitesUnwatched() string {
+	all := `max by (job) (` + sites + `)`
+	return `(
+  ` + all + `
+  - on (job) (
+    count by (job) (count by (job, site) (` + objective + `))
+    or on (job) 0 * ` + all + `
+  )
+) > 0
+unless on (job) up == 0`
+}
+
 // own are the alerts about the exporter itself.
 func own() []Alert {
 	return []Alert{
@@ -34,11 +47,22 @@ or
 		},
 		{
 			Name: "Cx700QueueLate", Severity: Warning, For: 10 * time.Minute, Dashboard: dashExporter,
-			Expr:        `histogram_quantile(0.9, sum by (le) (rate(` + queue + `{collector!="firmware_download"}[15m]))) > 5`,
-			Summary:     "Probes wait {{ $value | humanizeDuration }} for a free worker",
+			Expr:        `histogram_quantile(0.9, sum by (job, instance, le) (rate(` + queue + `{collector!="firmware_download"}[15m]))) > 5`,
+			Summary:     "Probes wait {{ $value | humanizeDuration }} for a free worker{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "One in ten waits longer. Silent servers hold workers until their time is over.",
 			Means:       "There are more probes than workers. Results come late; nothing is wrong with phones because of it.",
-			First:       "Raise --probe.concurrency, or give the machine more.",
+			First:       "Raise --probe.concurrency, give the machine more, or spread the sites over more shards.",
+		},
+		{
+			Name: "Cx700SitesUnwatched", Severity: Warning, For: 15 * time.Minute, Dashboard: dashExporter,
+			Expr:        sitesUnwatched(),
+			Summary:     "{{ $value }} sites of the site file are watched by no exporter ({{ $labels.job }})",
+			Description: "Shards that Prometheus scrapes: {{ range query (printf `count by (shard, shards) (" + shardInfo + "{job=%q})` $labels.job) }}{{ .Labels.shard }} of {{ .Labels.shards }}. {{ end }}",
+			Means: "The exporters of one job are to share the sites of one site file, and some sites are with none of them: a shard is not there, " +
+				"two have one index, or they differ in --shard.count or in the site file.",
+			First: "See in the description which shards are there: each index from 0 on must be, and all with the same count. Then compare " +
+				"their site files: cx700_config_sites is the same for all.",
+			Quiet: "while an exporter of the job is down: Cx700ExporterDown says so",
 		},
 		{
 			Name: "Cx700ReloadFailed", Severity: Warning, For: time.Minute, Dashboard: dashExporter,

@@ -6,7 +6,7 @@ import "github.com/cx700/cx700_exporter/internal/metric"
 type Named struct {
 	State, Blocked, ValidUntil, Ticks, BadTicks, Objective, RollOver, Reason *metric.Desc
 	SiteTarget, SitePhones, Failing, LastRun, Interval, Queue, UpdateReady   *metric.Desc
-	Sites                                                                    *metric.Desc
+	Sites, Shard                                                             *metric.Desc
 }
 
 // NamedMetrics gives the scheduler's series by which rules ask.
@@ -15,6 +15,6 @@ func NamedMetrics() Named {
 		State: descState, Blocked: descBlocked, ValidUntil: descValidUntil, Ticks: descTicks, BadTicks: descBadTicks,
 		Objective: descObjective, RollOver: descRollOver, Reason: descReason,
 		SiteTarget: descSiteTarget, SitePhones: descSitePhones, Failing: descFailing, LastRun: descLastRun, Interval: descInterval,
-		Queue: descQueue, UpdateReady: descUpdateReady, Sites: descSites,
+		Queue: descQueue, UpdateReady: descUpdateReady, Sites: descSites, Shard: descShard,
 	}
 }
