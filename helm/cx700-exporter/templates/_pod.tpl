@@ -1,0 +1,109 @@
+{{/* The pod of an instance, alone or one of its shards: list of the context and the instance. */}}
+{{- define "cx700.pod" -}}
+{{- $ := first . -}}
+{{- $instance := last . -}}
+metadata:
+  labels:
+    {{- include "cx700.labelsWith" (list $ (merge (dict "app.kubernetes.io/component" $instance.name) ($instance.podLabels | default dict))) | nindent 4 }}
+  annotations:
+    kubectl.kubernetes.io/default-container: exporter
+    {{- if not (or $.Values.existingConfigSecret $.Values.existingConfigMap) }}
+    checksum/config: {{ toYaml $.Values.config | sha256sum }}
+    {{- end }}
+    {{- with $instance.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  automountServiceAccountToken: false
+  {{- with $.Values.serviceAccountName }}
+  serviceAccountName: {{ . }}
+  {{- end }}
+  {{- with $.Values.imagePullSecrets }}
+  imagePullSecrets: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext: {{- toYaml $.Values.podSecurityContext | nindent 4 }}
+  enableServiceLinks: false
+  {{- if $instance.hostNetwork }}
+  hostNetwork: true
+  {{- end }}
+  {{- with $instance.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (default false $instance.hostNetwork)) }}
+  dnsPolicy: {{ . }}
+  {{- end }}
+  {{- range $key := list "dnsConfig" "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" }}
+  {{- with index $instance $key }}
+  {{ $key }}: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  {{- with $instance.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  containers:
+    - name: exporter
+      image: {{ include "cx700.image" $ }}
+      imagePullPolicy: {{ $.Values.image.pullPolicy }}
+      args:
+        - serve
+        - --config.file=/etc/cx700_exporter/config/cx700.yml
+        - --state.file=/var/lib/cx700_exporter/state.json
+        - --network={{ $instance.network }}
+        - --web.listen-address=:10700
+        - --log.level={{ $.Values.logLevel }}
+        - --log.format={{ $.Values.logFormat }}
+        {{- if $.Values.webConfigSecret }}
+        - --web.config.file=/etc/cx700_exporter/web/web.yml
+        {{- end }}
+        {{- if $.Values.enableLifecycle }}
+        - --web.enable-lifecycle
+        {{- end }}
+        {{- if gt (int $instance.shards) 1 }}
+        - --shard.index=$(POD_NAME)
+        - --shard.count={{ int $instance.shards }}
+        {{- end }}
+        {{- range $instance.extraArgs }}
+        - {{ . | quote }}
+        {{- end }}
+      {{- if or $instance.extraEnv (gt (int $instance.shards) 1) }}
+      env:
+        {{- if gt (int $instance.shards) 1 }}
+        - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        {{- end }}
+        {{- with $instance.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- end }}
+      ports:
+        - {name: http, containerPort: 10700}
+      {{- /* Behind a password the kubelet cannot ask for a page. */}}
+      livenessProbe:
+        {{- if $.Values.webConfigSecret }}
+        tcpSocket: {port: http}
+        {{- else }}
+        httpGet: {path: /-/healthy, port: http}
+        {{- end }}
+      readinessProbe:
+        {{- if $.Values.webConfigSecret }}
+        tcpSocket: {port: http}
+        {{- else }}
+        httpGet: {path: /-/ready, port: http}
+        {{- end }}
+      resources: {{- toYaml ($instance.resources | default $.Values.resources) | nindent 8 }}
+      securityContext: {{- include "cx700.containerSecurity" $ | nindent 8 }}
+      volumeMounts: {{- include "cx700.mounts" $ | nindent 8 }}
+  volumes:
+    - name: config
+      {{- include "cx700.configVolume" $ | nindent 6 }}
+    {{- if not $.Values.persistence.enabled }}
+    - {name: state, emptyDir: {}}
+    {{- else if le (int $instance.shards) 1 }}
+    - name: state
+      persistentVolumeClaim: {claimName: {{ include "cx700.fullname" $ }}-{{ $instance.name }}}
+    {{- end }}
+    {{- with $.Values.webConfigSecret }}
+    - name: web
+      secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+    {{- end }}
+    {{- range $.Values.secrets }}
+    - name: {{ printf "secret-%s" .name }}
+      secret: {secretName: {{ .secretName | quote }}, defaultMode: 0440}
+    {{- end }}
+{{- end -}}
