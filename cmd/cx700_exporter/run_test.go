@@ -15,7 +15,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	actAs()
+	goleak.VerifyTestMain(m)
+}
 
 // lockedBuffer is a buffer that a running command writes and a test reads.
 type lockedBuffer struct {
