@@ -270,6 +270,7 @@ func TestOverviewPages(t *testing.T) {
 		}
 		p.start(nil)
 		p.run()
+		pass(5 * time.Second) // the first probes of so many are spread over longer
 		for _, tt := range []struct {
 			query       string
 			sites       int
