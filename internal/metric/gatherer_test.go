@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/cx700/cx700_exporter/internal/labtest"
 )
 
 // hostile is a label value that every format has to escape.
@@ -259,11 +261,13 @@ func BenchmarkScrape(b *testing.B) {
 				r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
 				r.Header.Set("Accept-Encoding", encoding)
 				b.ReportAllocs()
+				done := labtest.CPU(b)
 				for b.Loop() {
 					w := &counter{header: http.Header{}}
 					served.handler.ServeHTTP(w, r)
 					b.ReportMetric(float64(w.n), "B/scrape")
 				}
+				done()
 			})
 		}
 	}
