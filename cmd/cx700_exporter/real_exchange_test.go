@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -159,6 +160,12 @@ func testExchangeNames(t *testing.T, r *rig, file string) {
 	check("a redirect to a name that the certificate lacks, which is told of each phone", "")
 	must(t, r.RestoreExchange(t.Context()))
 	must(t, r.RestoreZones(t.Context()))
+	edit("\nautodiscover\t", "\n@\t")
+	check("at the SMTP domain itself", "")
+	must(t, r.RestoreZones(t.Context()))
+	edit("\nautodiscover\t", "\n@ IN A 203.0.113.6\nautodiscover\t")
+	check("beside the web server of the SMTP domain, which forbids", "")
+	must(t, r.RestoreZones(t.Context()))
 	check("healed", "")
 }
 
@@ -210,4 +217,18 @@ collectors: {exchange: {interval: 1s}, pool: {interval: 1s}}
 	if code := e.stop(t); code != exitGood {
 		t.Errorf("SIGTERM: exit code %d", code)
 	}
+
+	// Phones that hold both roots take what is of another CA than the pool.
+	must(t, os.WriteFile(filepath.Join(dir, "other.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Raw}), 0o600))
+	text, err := os.ReadFile(file)
+	must(t, err)
+	must(t, os.WriteFile(file, []byte(strings.Replace(string(text), "[root.pem]", "[root.pem, other.pem]", 1)), 0o600))
+	must(t, r.SetExchange(t.Context(), bed.Mail, bed.Exchange{Chain: c.served(c.issue(host, other, names(host)))}))
+	_, told := r.ran(t, "check", "--network=internal", "--config.file="+file)
+	for _, want := range []string{"exchange_other_root", "the pool's is CN=ContosoCA, Exchange's is CN=Other Root"} {
+		if !strings.Contains(strings.Join(strings.Fields(told), " "), want) {
+			t.Errorf("no %q in\n%s", want, told)
+		}
+	}
+	must(t, r.RestoreExchange(t.Context()))
 }

@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// Registrar is how a registrar answers: Pool on port 5061, or Edge on port
-// 443. The zero value is a healthy one: TLS 1.0 to 1.2 by RSA key exchange
+// Registrar is how a registrar answers: Pool or FrontEnd2 on port 5061, or
+// Edge on port 443. No name of the sign-in order leads to FrontEnd2. The zero value is a healthy one: TLS 1.0 to 1.2 by RSA key exchange
 // with AES, and behind it the SIP of SetSIP.
 type Registrar string
 
-// The ways. All but the last four are servers of OpenSSL (HAProxy) or GnuTLS.
+// The ways. All but Closed, Hangs, ClosesHalf and SpeaksPlain are servers of OpenSSL (HAProxy) or GnuTLS.
 const (
 	TLS10       Registrar = "TLS 1.0"
 	TLS10TDES   Registrar = "TLS 1.0 with 3DES"
@@ -29,15 +29,17 @@ const (
 	Hangs       Registrar = "hangs after accept"
 	ClosesHalf  Registrar = "closes half-way"
 	SpeaksPlain Registrar = "plain text"
+	// SpeaksHTTP is a healthy one but for what it speaks behind its TLS.
+	SpeaksHTTP Registrar = "HTTP"
 )
 
-// registrarConf is HAProxy's configuration: address and port, certificate,
+// registrarConf is HAProxy's configuration: mode, address and port, certificate,
 // versions. What comes by TLS goes on to Kamailio.
 const registrarConf = `global
 	nbthread 1
 	maxconn 200
 defaults
-	mode tcp
+	mode %s
 	timeout client 60s
 	timeout server 60s
 	timeout connect 2s
@@ -60,7 +62,7 @@ type registrarServer struct {
 }
 
 func (b *Bed) newRegistrars() map[Host]*registrarServer {
-	servers := map[Host]*registrarServer{Pool: {port: 5061}, Edge: {port: 443}}
+	servers := map[Host]*registrarServer{Pool: {port: 5061}, FrontEnd2: {port: 5061}, Edge: {port: 443}}
 	for host, s := range servers {
 		s.server = b.newServer(host)
 		s.dir = filepath.Join(b.dir, string(host)+"-registrar")
@@ -166,14 +168,18 @@ func (s *registrarServer) apply(ctx context.Context, r Registrar) error {
 	if r == Closed {
 		return nil
 	}
-	conf := fmt.Sprintf(registrarConf, address(s.host), s.port, s.file("registrar.pem"), s.versions())
+	mode := "tcp"
+	if r == SpeaksHTTP {
+		mode = "http"
+	}
+	conf := fmt.Sprintf(registrarConf, mode, address(s.host), s.port, s.file("registrar.pem"), s.versions())
 	if err := s.write(map[string]string{"haproxy.conf": conf}); err != nil {
 		return err
 	}
 	return s.start(ctx)
 }
 
-// SetRegistrar lets Pool or Edge answer in this way; the zero Registrar
+// SetRegistrar lets Pool, FrontEnd2 or Edge answer in this way; the zero Registrar
 // heals it.
 func (b *Bed) SetRegistrar(ctx context.Context, host Host, r Registrar) error {
 	s, ok := b.registrars[host]
@@ -183,7 +189,7 @@ func (b *Bed) SetRegistrar(ctx context.Context, host Host, r Registrar) error {
 	return s.apply(ctx, r)
 }
 
-// SetRegistrarChain lets Pool or Edge serve other certificates: those in
+// SetRegistrarChain lets Pool, FrontEnd2 or Edge serve other certificates: those in
 // PEM with the key of the first; an empty text heals it.
 func (b *Bed) SetRegistrarChain(ctx context.Context, host Host, chain string) error {
 	s, ok := b.registrars[host]

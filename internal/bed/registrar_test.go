@@ -51,3 +51,25 @@ func TestRegistrars(t *testing.T) {
 		}
 	}
 }
+
+// TestRegisters: one who registers for a minute is bound, and who does so for no time is not.
+func TestRegisters(t *testing.T) {
+	b := started(t)
+	must(t, b.SetSIP(t.Context(), Pool, SIP{Registers: true}))
+	for _, expires := range []string{"60", "0"} {
+		request := "REGISTER sip:fabrikam.com SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5;branch=z9hG4bK" + expires + "\r\nFrom: <sip:u" + expires +
+			"@fabrikam.com>;tag=1\r\nTo: <sip:u" + expires + "@fabrikam.com>\r\nCall-ID: " + expires + "\r\nCSeq: 1 REGISTER\r\n" +
+			"Contact: <sip:192.0.2.1:5>\r\nExpires: " + expires + "\r\nContent-Length: 0\r\n\r\n"
+		cmd := b.Command(t.Context(), Pool, "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5060; cat >&3; head -1 <&3")
+		cmd.Stdin = strings.NewReader(request)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "SIP/2.0 200") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	bound, err := b.Bound(Pool)
+	must(t, err)
+	if got := strings.Join(bound, ", "); got != "yes sip:u60@fabrikam.com, no sip:u0@fabrikam.com" {
+		t.Error(got)
+	}
+	must(t, b.SetSIP(t.Context(), Pool, SIP{}))
+}

@@ -3,6 +3,7 @@
 package bed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,16 @@ type SIP struct {
 	Contact string
 	// BasicOnly offers a logon by Basic only.
 	BasicOnly bool
+	// Proxy asks for the logon as a proxy does, by 407.
+	Proxy bool
+	// TargetName is what it calls itself for the logon instead.
+	TargetName string
+	// Registers takes up who registers, without a logon: Bound tells whom.
+	Registers bool
 	// Silent answers nothing.
 	Silent bool
+	// Down has nothing answer behind the TLS.
+	Down bool
 	// Clock is by how many seconds Date is wrong.
 	Clock int
 }
@@ -49,20 +58,33 @@ listen=tcp:127.0.0.1:5060
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "xlog.so"
+modparam("xlog", "prefix", "")
 request_route {
 	append_to_reply("Date: $utimef(%a, %d %b %Y %H:%M:%S GMT)\r\n");
 `
 
-// kamailioChallenge is the healthy end of it.
-const kamailioChallenge = `	append_to_reply("WWW-Authenticate: NTLM realm=\"SIP Communications Service\", targetname=\"pool01.contoso.com\", version=4\r\n");
-	append_to_reply("WWW-Authenticate: Kerberos realm=\"SIP Communications Service\", targetname=\"sip/pool01.contoso.com\", version=4\r\n");
-	sl_send_reply("401", "Unauthorized");
+// kamailioChallenge is the healthy end of it: header, name, header, name, status.
+const kamailioChallenge = `	append_to_reply("%[1]s: NTLM realm=\"SIP Communications Service\", targetname=\"%[2]s\", version=4\r\n");
+	append_to_reply("%[1]s: Kerberos realm=\"SIP Communications Service\", targetname=\"sip/%[2]s\", version=4\r\n");
+	sl_send_reply("%[3]d", "Unauthorized");
 }
+`
+
+// boundMark begins the lines of its log about who registered: then whether a binding is there.
+const boundMark = "bound "
+
+// kamailioRegisters takes up who registers.
+const kamailioRegisters = `	save("location");
+	if (registered("location", "$tu")) { xlog("L_ERR", "` + boundMark + `yes $tu\n"); } else { xlog("L_ERR", "` + boundMark + `no $tu\n"); }
+	exit;
 `
 
 func (b *Bed) newSIP() map[Host]*sipServer {
 	servers := map[Host]*sipServer{}
-	for _, host := range []Host{Pool, Edge} {
+	for _, host := range []Host{Pool, FrontEnd2, Edge} {
 		s := &sipServer{server: b.newServer(host)}
 		s.dir = filepath.Join(b.dir, string(host)+"-sip")
 		s.command = func() (env, argv []string) {
@@ -105,6 +127,8 @@ func (s *sipServer) config() string {
 	switch {
 	case s.now.Silent:
 		line("exit;")
+	case s.now.Registers:
+		text.WriteString(kamailioRegisters)
 	case s.now.BasicOnly:
 		line(`append_to_reply("WWW-Authenticate: Basic realm=\"bed\"\r\n");`)
 		line(`sl_send_reply("401", "Unauthorized"); exit;`)
@@ -114,8 +138,20 @@ func (s *sipServer) config() string {
 	if s.now.Agent != "" {
 		line("}")
 	}
-	text.WriteString(kamailioChallenge)
+	header, status := "WWW-Authenticate", 401
+	if s.now.Proxy {
+		header, status = "Proxy-Authenticate", 407
+	}
+	_, _ = fmt.Fprintf(&text, kamailioChallenge, header, cmp.Or(s.now.TargetName, s.targetName()), status)
 	return text.String()
+}
+
+// targetName is the name of the server that asks for the logon: an Access Edge hands on what the pool says.
+func (s *sipServer) targetName() string {
+	if s.host == Edge {
+		return fullName(Pool)
+	}
+	return fullName(s.host)
 }
 
 // apply restarts the server with the given answer, unless it answers so.
@@ -130,10 +166,38 @@ func (s *sipServer) apply(ctx context.Context, a SIP) error {
 		return err
 	}
 	s.kill()
+	if err := s.bed.poll(ctx, changeTimeout, s.gone); err != nil || a.Down {
+		return err
+	}
 	return s.start(ctx)
 }
 
-// SetSIP lets Pool or Edge answer in this way; a zero SIP heals it.
+// gone waits for its workers, which hold the port a moment longer than itself.
+func (s *sipServer) gone(ctx context.Context) error {
+	if s.ready(ctx) == nil {
+		return errors.New("its port is still open")
+	}
+	return nil
+}
+
+// Bound lists what a registrar that Registers said of those who did, the oldest first: "yes" or "no", whether a
+// binding is there, and who.
+func (b *Bed) Bound(host Host) ([]string, error) {
+	s, ok := b.sip[host]
+	if !ok {
+		return nil, errors.New("bed: no registrar on " + string(host))
+	}
+	text, err := os.ReadFile(s.logFile())
+	var list []string
+	for line := range strings.Lines(string(text)) {
+		if _, bound, ok := strings.Cut(strings.TrimSpace(line), boundMark); ok {
+			list = append(list, bound)
+		}
+	}
+	return list, err
+}
+
+// SetSIP lets Pool, FrontEnd2 or Edge answer in this way; a zero SIP heals it.
 func (b *Bed) SetSIP(ctx context.Context, host Host, a SIP) error {
 	s, ok := b.sip[host]
 	if !ok {
