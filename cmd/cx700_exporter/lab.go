@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -70,6 +73,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
+	shared.Exchange.LogOnEvery(labInterval)
 	d := newDaemon(env, c.probeFlags, shared, func() (*schedule.Plan, error) {
 		cfg, err := site.Parse("lab.yml", company.SiteFile())
 		if err != nil {
@@ -87,5 +91,26 @@ func (c *labCmd) Run(env *environment) (err error) {
 	// A terminal that is closed ends the lab, lest its files stay behind.
 	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
 	defer stop()
-	return d.run(ctx, c.webFlags, company.Handler())
+	return d.run(ctx, c.webFlags, follows(company, d))
+}
+
+// follows serves the lab's pages, and takes the site file over anew where a fault has changed it.
+func follows(company *lab.Lab, d *daemon) http.Handler {
+	pages := company.Handler()
+	var mu sync.Mutex
+	known := company.SiteFile()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.ServeHTTP(w, r)
+		if r.Method == http.MethodGet {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if now := company.SiteFile(); !bytes.Equal(now, known) {
+			known = now
+			if err := d.reload(); err != nil {
+				d.env.log.Error("site file not taken over, the one before stays", "err", err)
+			}
+		}
+	})
 }

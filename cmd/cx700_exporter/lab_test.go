@@ -101,6 +101,16 @@ func TestLabFaultsWhileItRuns(t *testing.T) {
 	both := []string{"internal/ntp/time_off", "internal/ntp/time_off"}
 	p.eventually("both clocks are off", func() bool { return slices.Equal(failing(p.get("/metrics")), both) })
 	p.eventually("the first page tells of it", func() bool { return inOrder(p.get("/"), "2 of 2 sites blocked", "time_off", "is off by ") == nil })
+	for fault, want := range map[string]string{"dhcp_no_search": "internal/dhcp/dhcp_search_missing", "exchange_no_ews": "internal/exchange/ews_missing"} {
+		if status, body := p.request(http.MethodPost, "/lab/faults/headquarters:"+fault); status >= 300 {
+			t.Fatalf("breaking: %d %s", status, body)
+		}
+		p.eventually(fault+" shows, in the site file or at the next logon", func() bool { return slices.Contains(failing(p.get("/metrics")), want) })
+	}
+	if status, body := p.request(http.MethodDelete, "/lab/faults"); status >= 300 {
+		t.Fatalf("healing: %d %s", status, body)
+	}
+	p.eventually("everything is healed", func() bool { return len(failing(p.get("/metrics"))) == 0 })
 	if code := p.stop(); code != exitGood {
 		t.Errorf("stopped with exit code %d:\n%s", code, p.log)
 	}

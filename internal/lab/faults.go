@@ -41,7 +41,7 @@ func Faults() []Fault {
 
 func faultTable() []fault {
 	return slices.Concat(dhcpFaults(), nameFaults(), clockFaults(), winsFaults(), directoryFaults(), certsrvFaults(), poolFaults(), sipFaults(),
-		exchangeFaults(), updateFaults(), firmwareFaults(), trustFaults(), vantageFaults())
+		exchangeFaults(), updateFaults(), firmwareFaults(), trustFaults(), vantageFaults(), siteFileFaults())
 }
 
 // with adds the reasons that other collectors find.

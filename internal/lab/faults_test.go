@@ -81,7 +81,22 @@ func look(t *testing.T, l *Lab, o *office) map[string]string {
 		note(server, func() string { return askMail(t, o.mail[i]) })
 	}
 	wg.Wait()
+	seen["site file"] = said(o)
 	return seen
+}
+
+// said is what a site's part of the site file says and does not when all is well.
+func said(o *office) string {
+	var now, well strings.Builder
+	o.writeTo(&now, o.state.Load().settings, "root.pem", false)
+	o.writeTo(&well, healthySettings(o.index), "root.pem", false)
+	var out []string
+	for line := range strings.Lines(now.String()) {
+		if !strings.Contains(well.String(), line) {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // effects is what each fault changes: by the beginning of a key, what a client then sees. A plus stands
@@ -194,15 +209,15 @@ func effects() map[string]map[string]string {
 		"exchange_basic":      {"mail inside": "401 Unauthorized text/html Basic realm=\"mail\" by autodiscover.fabrikam.com"},
 		"exchange_anonymous":  {"mail inside": "200 OK text/xml error 600 by autodiscover.fabrikam.com"},
 		"exchange_html":       {"mail inside": "200 OK text/html by autodiscover.fabrikam.com"},
-		"exchange_wrong_name": {"mail inside": "401 Unauthorized text/html Negotiate NTLM by pool99.contoso.com"},
+		"exchange_wrong_name": {"mail inside": "401 Unauthorized text/html Negotiate NTLM by pool99.contoso.com" + mailFor(servicesHere, "200 OK")},
 		"exchange_other_ca": {
-			"mail inside": "401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com of Another ContosoCA"},
+			"mail inside": "401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com of Another ContosoCA" + mailFor(servicesHere, "200 OK")},
 		"update_other_ca_outside": {
 			"update outside": "crypto/rsa: verification error", "image outside": "crypto/rsa: verification error"},
 		"pool_wildcard": {"pool pool01": "*.fabrikam.com until 2049"}, "pool_sha2": {"pool pool01": "pool01.contoso.com until 2049 by SHA256-RSA"},
 		"rollover": {"pool pool01": "pool01.contoso.com until 2049 of Another ContosoCA", "dc certificates": "AIA Another ContosoCA, " +
 			"Certification Authorities Another ContosoCA, Public Key Services Another ContosoCA"},
-		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com"},
+		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com" + mailFor(servicesHere, "200 OK")},
 		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
 		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),
 		"pool_hardened":       {"pool pool01 phone": "remote error: tls: protocol version not supported"},
@@ -253,6 +268,7 @@ func moreEffects() map[string]map[string]string {
 	outside := func(now string) map[string]string {
 		return map[string]string{"update outside": now, "image outside": now}
 	}
+	file := func(now string) map[string]string { return map[string]string{"site file": now} }
 	noSRV := both("SRV "+sipInternalSRV, "NXDOMAIN")
 	crowd := ""
 	for host := range 20 {
@@ -262,9 +278,23 @@ func moreEffects() map[string]map[string]string {
 	for _, name := range gone(12) {
 		controllers += " 0 0 389 " + name
 	}
+	const asked = "401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com"
 	const elsewhere, host = "302 Found text/plain; charset=utf-8/elsewhere", " by autodiscover.fabrikam.com"
 	offer := func(base string) string { return "200 text/xml: 1 file, base " + base + ", external none" }
 	return map[string]map[string]string{
+		"dns_one_gone":   file("resolvers: [10.70.0.5, 10.70.0.6, 192.0.2.13]"),
+		"dhcp_one_gone":  file("dhcp: {servers: [10.70.0.2, 10.70.0.3, 192.0.2.13]}"),
+		"dhcp_nowhere":   file("dhcp: {interface: cx700-none}"),
+		"dhcp_no_search": file("search: [contoso.com, fabrikam.com]"),
+		"dhcp_other_search": merged(file("search: [contoso.com, fabrikam.com]"),
+			handed("120 ", fmt.Sprintf("119 %x 120 ", "contoso.com;corp.contoso.com"))),
+		"wins_one_gone": merged(file("wins_servers: [10.70.0.10, 192.0.2.13]"), handed("44 0a46000a ", "44 0a46000ac000020d ")),
+		"wins_no_domain": merged(file(`logon: 'CONTOSO\user'; search: [com]`), handed("120 ", fmt.Sprintf("119 %x 120 ", "com")),
+			map[string]string{"wins": "NXDOMAIN"}),
+		"no_account":    file("directory: {}"),
+		"update_parted": file(`update: {credential: headquarters-mailbox, roots: ["root.pem"]}`),
+		"update_foreign": merged(file(`update: {credential: headquarters-mailbox, roots: ["root.pem"]}`),
+			outside("crypto/rsa: verification error")),
 		"registrar_wildcard": merged(both("A made-up.fabrikam.com.", "192.0.2.99"), both("A "+reverseProxyName, "192.0.2.99"), both("A "+sipName, "192.0.2.99"),
 			both("SRV "+sipExternalSRV, "NODATA"), both("SRV "+sipInternalSRV, "NODATA")),
 		"ntp_no_source": merged(both("SRV "+ntpSRV, "NXDOMAIN"), both("A "+windowsTimeName, "NXDOMAIN")),
@@ -309,7 +339,12 @@ func moreEffects() map[string]map[string]string {
 		"exchange_leads_away": merged(both("A "+autodiscoverName, "10.70.0.15"), certsrv("302 https://mail.example.com/autodiscover/autodiscover.xml")),
 		"exchange_silent":     mail("silence"), "exchange_garbage": mail("garbage"), "exchange_302": mail(elsewhere + host),
 		"exchange_403": mail("403 Forbidden text/plain; charset=utf-8" + host), "exchange_418": mail("418 I'm a teapot text/plain; charset=utf-8" + host),
-		"exchange_deaf": mail("remote error: tls: internal error"),
+		"exchange_deaf":          mail("remote error: tls: internal error"),
+		"exchange_no_mailbox":    mail(asked + mailFor(" error 500", "200 OK")),
+		"exchange_no_ews":        mail(asked + mailFor("", "200 OK")),
+		"exchange_ews_elsewhere": mail(asked + mailFor(" https://mail.example.com/EWS/Exchange.asmx", "200 OK")),
+		"exchange_ews_404":       mail(asked + mailFor(servicesHere, "404 Not Found")),
+		"exchange_parted":        mail(asked + ", then 401 Unauthorized, then 401 Unauthorized"),
 
 		"update_silent": update("silence"), "update_garbage": update("garbage"), "update_418": update("418"), "update_401": update("401 NTLM"),
 		"update_https": update("302 https://pool01.contoso.com/"), "update_late": update("+, slow by 20m0s"), "update_odd": update(offer("none")),
@@ -342,6 +377,14 @@ func handed(old, now string) map[string]string {
 		}
 	}
 	return out
+}
+
+// servicesHere is where Exchange's web services are.
+const servicesHere = " https://autodiscover.fabrikam.com/EWS/Exchange.asmx"
+
+// mailFor is what Exchange tells who has logged on: what Autodiscover says, and what the web services do.
+func mailFor(settings, services string) string {
+	return ", then 200 OK" + settings + ", then " + services
 }
 
 // only keeps what one server says.

@@ -84,7 +84,7 @@ func Start(n int) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{folder: folder}
-	if err := l.writeRoot(); err != nil {
+	if err := l.writeFiles(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	for i := range n {

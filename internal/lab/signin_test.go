@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/Azure/go-ntlmssp"
 
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
@@ -95,7 +98,78 @@ func askMail(t *testing.T, w *webServer) string {
 	if said += " by " + leaf.Subject.CommonName; leaf.Issuer.CommonName != "ContosoCA" {
 		said += " of " + leaf.Issuer.CommonName
 	}
+	if strings.Contains(said, "NTLM") {
+		said += logOn(t, w)
+	}
 	return said
+}
+
+// webServices is where Autodiscover has Exchange's web services.
+var webServices = regexp.MustCompile(`<Type>EXPR</Type><ASUrl>(.*)</ASUrl>`)
+
+// logOn logs on at Autodiscover and at the web services, by another's NTLM, and says what comes of it.
+func logOn(t *testing.T, w *webServer) string {
+	t.Helper()
+	said := ""
+	for _, path := range []string{"/Autodiscover/Autodiscover.xml", "/EWS/Exchange.asmx"} {
+		status, content := askAs(t, w, path, mailPassword)
+		said += ", then " + status
+		if m := webServices.FindStringSubmatch(content); m != nil {
+			said += " " + m[1]
+		} else if strings.Contains(content, "<ErrorCode>500<") {
+			said += " error 500"
+		}
+	}
+	return said
+}
+
+// askAs asks by NTLM with the account of the first site and a password.
+func askAs(t *testing.T, w *webServer, path, password string) (status, content string) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequest(http.MethodPost, "https://"+w.address.String()+path, strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth(mailAccount(0).username, password)
+	response, err := ntlmssp.Negotiator{RoundTripper: transport}.RoundTrip(request)
+	if err != nil {
+		return inBrief(err), ""
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return response.Status, string(text)
+}
+
+// TestNTLMWantsThePassword: another one is refused, as is what is no message of NTLM.
+func TestNTLMWantsThePassword(t *testing.T) {
+	w := started(t, 1).offices[0].mail[mailInside]
+	for password, want := range map[string]string{mailPassword: "200 OK", mailPassword + "x": "401 Unauthorized", "": "401 Unauthorized"} {
+		if status, _ := askAs(t, w, "/EWS/Exchange.asmx", password); status != want {
+			t.Errorf("with %q: %s, want %s", password, status, want)
+		}
+	}
+}
+
+// FuzzNTLMAnswers holds that nobody logs on without the password, whatever is sent.
+func FuzzNTLMAnswers(f *testing.F) {
+	challenge := []byte("12345678")
+	answer, err := ntlmssp.NewAuthenticateMessage(ntlmChallenge(challenge), mailAccount(0).username, "guessed", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(answer)
+	f.Add(answer[:atAnswer+6])
+	f.Add([]byte(ntlmSignature + "\x01\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if mailAccount(0).answers(message, challenge) || ntlmKind(message) != 0 && len(message) < 12 {
+			t.Errorf("%x", message)
+		}
+	})
 }
 
 // speaksOldTLS tells whether a web server takes what phones offer.

@@ -78,6 +78,7 @@ type state struct {
 	mail      [mailServers]mailState
 	pool      [frontEnds]poolState
 	edge      poolState
+	settings  settings
 	// vantage breaks the lab's own references, which all sites share.
 	vantage [vantages]vantageState
 }
@@ -123,7 +124,10 @@ func healthy(site int) *state {
 	at := func(host byte) netip.Addr { return insideAddress(site, host) }
 	s := &state{directory: healthyDirectory(site), proxy: updateState{access: wantsNTLM, webTLS: webTLS{leaf: leafOfProxy}}, edge: poolState{leaf: leafOfEdge}}
 	s.pool[secondFrontEnd].leaf = leafOfFrontEnd
-	s.mail = [mailServers]mailState{{webTLS: webTLS{leaf: leafOfMail}}, {webTLS: webTLS{leaf: leafOfMail}}}
+	for i := range s.mail {
+		s.mail[i] = mailState{account: mailAccount(site), webTLS: webTLS{leaf: leafOfMail}}
+	}
+	s.settings = healthySettings(site)
 	for i := range s.dhcp {
 		s.dhcp[i] = healthyDHCP(site)
 	}

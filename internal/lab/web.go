@@ -26,14 +26,17 @@ func startWeb(config *tls.Config, handler http.HandlerFunc) (*webServer, error) 
 	}
 	w := &webServer{
 		address: l.Addr().(*net.TCPAddr).AddrPort(),
-		server: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute,
+		server: &http.Server{ReadHeaderTimeout: time.Minute, ConnContext: withChallenge,
 			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}, // handshakes fail by faults
 	}
+	w.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A fault is to show with the next request, so no connection outlives one, but for a logon.
+		w.Header().Set("Connection", "close")
+		handler(w, r)
+	})
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
-	// A fault is to show with the next request, so no connection outlives one.
-	w.server.SetKeepAlivesEnabled(false)
 	// It ends by close; an earlier end shows as a server that does not answer.
 	w.wg.Go(func() { _ = w.server.Serve(l) })
 	return w, nil

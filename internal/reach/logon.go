@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// logonKept is for how long what came of a logon to a web server stands, be it an answer or a failure.
+	// logonKept is for how long what came of a logon to a web server stands, be it an answer or a failure, if nothing else is said.
 	// Every logon leaves a line in the security logs of the server and of a domain controller, and what is
 	// read so changes seldom. A failure is no reason to log on more often: it would repeat itself at every
 	// probe, and an account with a bad logon every few minutes gets locked.
@@ -34,6 +34,8 @@ const (
 // each credential, to the server whose turn it is. What the logon gave is a T.
 type webLogons[T any] struct {
 	guard *Guard
+	// stands is for how long what came of a logon does.
+	stands time.Duration
 
 	mu   sync.Mutex
 	held map[string]heldLogon[T]
@@ -49,7 +51,7 @@ type heldLogon[T any] struct {
 }
 
 func newWebLogons[T any](g *Guard) *webLogons[T] {
-	return &webLogons[T]{guard: g, held: map[string]heldLogon[T]{}}
+	return &webLogons[T]{guard: g, stands: logonKept, held: map[string]heldLogon[T]{}}
 }
 
 // logon lets do log on to a host, or returns what came of it before while that stands.
@@ -73,7 +75,7 @@ func (l *webLogons[T]) logon(ctx context.Context, key string, c *site.Credential
 	return answer, out
 }
 
-// kept returns what came of a logon if that still stands: until the credential has rested for an hour, and
+// kept returns what came of a logon if that still stands: until the credential has rested for so long, and
 // no other server has waited longer for it.
 func (l *webLogons[T]) kept(key, credential string, now time.Time) (heldLogon[T], bool) {
 	l.mu.Lock()
@@ -85,8 +87,8 @@ func (l *webLogons[T]) kept(key, credential string, now time.Time) (heldLogon[T]
 	held.asked = now
 	l.held[key] = held
 	for _, other := range l.held {
-		waits := other.At.Before(held.At) && now.Sub(other.asked) < logonKept
-		if other.credential == credential && (waits || now.Sub(other.At) < logonKept) {
+		waits := other.At.Before(held.At) && now.Sub(other.asked) < l.stands
+		if other.credential == credential && (waits || now.Sub(other.At) < l.stands) {
 			return held, true
 		}
 	}
