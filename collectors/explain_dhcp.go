@@ -33,6 +33,9 @@ func explainDHCP(w io.Writer, _ *Target, seen *facts.Seen) {
 		for _, code := range phone.AskedOptions() {
 			explainOption(w, a, code)
 		}
+		if _, there := a.Options[phone.OptionOverload]; there {
+			explainOption(w, a, phone.OptionOverload)
+		}
 	}
 }
 
@@ -42,7 +45,7 @@ func optionNames() map[byte]string {
 		phone.OptionDNSServers: "DNS servers", phone.OptionDomain: "DNS domain name", phone.OptionNTPServers: "NTP servers",
 		phone.OptionVendor: "vendor specific", phone.OptionWINSServers: "WINS servers", phone.OptionNodeType: "WINS node type",
 		phone.OptionLeaseTime: "lease", phone.OptionServerID: "server identifier", phone.OptionSearch: "DNS search list",
-		phone.OptionSIPServers: "SIP servers",
+		phone.OptionSIPServers: "SIP servers", phone.OptionOverload: "option overload",
 	}
 }
 
@@ -76,6 +79,8 @@ func optionText(o phone.DHCPOptions, code byte) string {
 		text = vendorText(o)
 	case phone.OptionNodeType:
 		text = fmt.Sprintf("%d (1 B, 2 P, 4 M, 8 H)", o[code])
+	case phone.OptionOverload:
+		text = fmt.Sprintf("%d (options also in 1 file, 2 sname, 3 both)", o[code])
 	case phone.OptionLeaseTime:
 		d, _ := o.LeaseTime()
 		text = d.String()

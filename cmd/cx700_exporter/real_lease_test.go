@@ -149,8 +149,47 @@ func TestRealLease(t *testing.T) {
 			t.Errorf("a lease was taken:\n%s", leases)
 		}
 	})
+	t.Run("overloaded", func(t *testing.T) { testOverloaded(t, r, file) })
 	t.Run("privileges", func(t *testing.T) { testLeasePrivileges(t, r, file) })
 	t.Run("heals while it runs", func(t *testing.T) { testLeaseServes(t, r, file) })
+}
+
+// testOverloaded has servers hand out more than the field for options holds, so that they go on in file and sname: dhcpd
+// with the rest of option 119, in offers only, and dnsmasq with 015.
+func testOverloaded(t *testing.T, r *rig, file string) {
+	many := strings.TrimSuffix(strings.Repeat("192.168.7.20, ", 63), ", ")
+	const last = "the-last-of-all.contoso.com"
+	const name = "a-rather-long-name-that-fills-the-packet-as-nobody-would-in-earnest.contoso.com"
+	dhcpd := changed(func(l *bed.Lease) {
+		l.NTPServers, l.WINSServers = many, many
+		l.SearchText = strings.Repeat("contoso.com;dev.contoso.com;", 16) + last
+		l.Vendor = map[string]string{"CPE-OCPHONE": "0a:f0" + strings.Repeat(":2a", 240), "MS-UC-Client": "01:f0" + strings.Repeat(":2a", 240)}
+	})
+	dnsmasq := changed(func(l *bed.Lease) {
+		l.Dnsmasq = true
+		l.DNSServers, l.NTPServers, l.WINSServers = many, many, many
+		l.SearchRFC = "contoso.com," + "x" + name[:60] + ".com,y" + name[:60] + ".com,z" + name[:60] + ".com"
+		l.Vendor = map[string]string{"CPE-OCPHONE": "0a:c8" + strings.Repeat(":2a", 200), "MS-UC-Client": "01:c8" + strings.Repeat(":2a", 200)}
+	})
+	for _, tt := range []struct {
+		name       string
+		lease      bed.Lease
+		site, want string
+		overloads  int
+		holds      string
+	}{
+		{"dhcpd", dhcpd, "offer", "noted: dhcp_not_in_site_file, dhcp_search_text", 1, fmt.Sprintf("%x", last)},
+		{"dnsmasq", dnsmasq, "search", "degraded: dhcp_dns_differs, dhcp_not_in_site_file, dhcp_search_differs, dhcp_search_rfc3397", 2, `015DNSdomainname"contoso.com"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, r.SetLease(t.Context(), bed.DHCP, tt.lease))
+			_, text := r.ran(t, "probe", "dhcp", "--site="+tt.site, "--config.file="+file)
+			if got := lastLine(text); got != tt.want || strings.Count(text, "052 option overload") != tt.overloads || !strings.Contains(strings.Join(strings.Fields(text), ""), tt.holds) {
+				t.Errorf("want %s, and %q, in\n%s", tt.want, tt.holds, text)
+			}
+			must(t, r.SetLease(t.Context(), bed.DHCP, bed.HealthyLease()))
+		})
+	}
 }
 
 // testLeasePrivileges runs the program as nobody, with one capability and with none.

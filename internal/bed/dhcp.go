@@ -138,17 +138,21 @@ func (l Lease) isc() string {
 	return b.String()
 }
 
-// dnsmasq is the configuration of that program, which knows no vendor classes here.
+// dnsmasq is the configuration of that program, which has no option 120 here.
 func (l Lease) dnsmasq(leases string) string {
 	lines := []string{"port=0", "user=root", "pid-file=", "no-ping", "interface=eth0", "dhcp-authoritative", "dhcp-leasefile=" + leases,
 		fmt.Sprintf("dhcp-range=%[1]s100,%[1]s120,1h", insideNet)}
-	for name, value := range map[string]string{
-		"option:domain-name": l.Domain, "option:dns-server": l.DNSServers, "option:ntp-server": l.NTPServers,
-		"option:netbios-ns": l.WINSServers, "option:domain-search": l.SearchRFC,
+	// It sends them in this order turned round.
+	for _, option := range [][2]string{
+		{"domain-name", l.Domain}, {"dns-server", l.DNSServers}, {"ntp-server", l.NTPServers},
+		{"netbios-ns", l.WINSServers}, {"domain-search", l.SearchRFC},
 	} {
-		if value != "" {
-			lines = append(lines, "dhcp-option="+name+","+strings.ReplaceAll(value, " ", ""))
+		if name, value := option[0], option[1]; value != "" {
+			lines = append(lines, "dhcp-option=option:"+name+","+strings.ReplaceAll(value, " ", ""))
 		}
+	}
+	for class, value := range l.Vendor {
+		lines = append(lines, "dhcp-vendorclass=set:"+class+","+class, "dhcp-option=tag:"+class+",43,"+value)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

@@ -21,6 +21,7 @@ const (
 	OptionWINSServers = 44
 	OptionNodeType    = 46
 	OptionLeaseTime   = 51
+	OptionOverload    = 52
 	OptionServerID    = 54
 	OptionSearch      = 119
 	OptionSIPServers  = 120

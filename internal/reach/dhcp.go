@@ -286,7 +286,8 @@ var errNoDHCP = errors.New("no DHCP answer")
 
 // readLease reads a packet that came to our port.
 func readLease(raw []byte, from net.Addr, question facts.LeaseQuestion) (dhcpv4.TransactionID, facts.LeaseAnswer, error) {
-	packet, err := dhcpv4.FromBytes(raw)
+	// The library wants the end marked, which ISC dhcpd does not do in a field that is full and goes on in another.
+	packet, err := dhcpv4.FromBytes(append(slices.Clip(raw), dhcpv4.OptionEnd.Code()))
 	if err != nil {
 		return dhcpv4.TransactionID{}, facts.LeaseAnswer{}, fmt.Errorf("%w: %w", errNoDHCP, err)
 	}
@@ -296,6 +297,9 @@ func readLease(raw []byte, from net.Addr, question facts.LeaseQuestion) (dhcpv4.
 	}
 	if kind := packet.MessageType(); packet.OpCode != dhcpv4.OpcodeBootReply || kind != wanted {
 		return packet.TransactionID, facts.LeaseAnswer{}, fmt.Errorf("%w: %s", errNoDHCP, kind)
+	}
+	if err := addOverloaded(packet.Options, raw); err != nil {
+		return packet.TransactionID, facts.LeaseAnswer{}, fmt.Errorf("%w: %w", errNoDHCP, err)
 	}
 	answer := facts.LeaseAnswer{Question: question, Options: phone.DHCPOptions(packet.Options)}
 	if list, err := answer.Options.Addresses(phone.OptionServerID); err == nil && len(list) == 1 {
@@ -307,6 +311,33 @@ func readLease(raw []byte, from net.Addr, question facts.LeaseQuestion) (dhcpv4.
 		answer.Offered = offered
 	}
 	return packet.TransactionID, answer, nil
+}
+
+// Where the fields sname and file of a packet are, and by what option 052 says that they hold options (RFC 2131 section 2,
+// RFC 2132 section 9.3).
+const (
+	snameField, fileField, fieldsEnd = 44, 108, 236
+	inFile, inSname                  = 1, 2
+)
+
+// addOverloaded adds the options in file and sname to those of the packet, where option 052 says that some are there; in
+// this order, in which the parts of one that is split belong together (RFC 3396 section 7).
+func addOverloaded(options dhcpv4.Options, raw []byte) error {
+	overload := options.Get(dhcpv4.OptionOptionOverload)
+	if len(overload) != 1 || overload[0] > inFile|inSname {
+		return nil
+	}
+	if overload[0]&inFile != 0 {
+		if err := options.FromBytes(raw[fileField:fieldsEnd]); err != nil {
+			return fmt.Errorf("file: %w", err)
+		}
+	}
+	if overload[0]&inSname != 0 {
+		if err := options.FromBytes(raw[snameField:fileField]); err != nil {
+			return fmt.Errorf("sname: %w", err)
+		}
+	}
+	return nil
 }
 
 // failed adds to the answers why the other questions have none.

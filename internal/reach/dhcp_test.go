@@ -3,9 +3,11 @@ package reach
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -253,6 +255,58 @@ func TestReadLease(t *testing.T) {
 	}
 }
 
+// overloaded is an answer with option 052, and bytes in the fields sname and file.
+func overloaded(t testing.TB, says byte, options, file, sname string) []byte {
+	t.Helper()
+	packet, err := dhcpv4.New(dhcpv4.WithMessageType(dhcpv4.MessageTypeAck))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet.OpCode = dhcpv4.OpcodeBootReply
+	raw := append(packet.ToBytes()[:240], "\x35\x01\x05\x34\x01"+string(says)+options+"\xff"...)
+	copy(raw[snameField:fileField], sname)
+	copy(raw[fileField:fieldsEnd], file)
+	return raw
+}
+
+// TestReadLeaseOverloaded follows option 052 into file and sname, and nowhere else (RFC 2131 section 4.1, RFC 3396).
+func TestReadLeaseOverloaded(t *testing.T) {
+	const domain, dns, end = "\x0f\x0bcontoso.com", "\x06\x04\xc0\xa8\x07\x05", "\xff"
+	for _, tt := range []struct {
+		name                 string
+		says                 byte
+		options, file, sname string
+		want                 string
+	}{
+		{"both", 3, "", domain + end, dns + end, "contoso.com [192.168.7.5]"},
+		{"file", 1, "", domain + end, dns + end, "contoso.com []"},
+		{"sname", 2, "", domain + end, dns + end, " [192.168.7.5]"},
+		{"without an end", 3, "", domain, dns, "contoso.com [192.168.7.5]"},
+		{"nothing after the end", 3, "", end + domain, end + dns, " []"},
+		{"a server's name and a file to boot", 0, dns, "pxelinux.0", "dhcp01", " [192.168.7.5]"},
+		{"a number that says nothing", 4, dns, domain + end, domain + end, " [192.168.7.5]"},
+		{"a part in each", 3, "\x0f\x04cont", "\x0f\x03oso" + end, "\x0f\x04.com" + end, "contoso.com []"},
+		{"052 again in file", 1, "", "\x34\x01\x02" + domain + end, dns + end, "contoso.com []"},
+		{"no end, as ISC dhcpd leaves a field that is full", 1, dns + "\x0f\x04cont", "\x0f\x07oso.com" + end, "", "contoso.com [192.168.7.5]"},
+		{"longer than file", 1, dns, "\x0f\xffcontoso.com", "", "no DHCP answer"},
+		{"longer than sname", 2, dns, "", "\x0f\x40contoso.com", "no DHCP answer"},
+	} {
+		raw := overloaded(t, tt.says, tt.options, tt.file, tt.sname)
+		if strings.HasPrefix(tt.name, "no end") {
+			raw = raw[:len(raw)-1]
+		}
+		_, got, err := readLease(raw, &net.UDPAddr{IP: net.IPv4(192, 168, 7, 3)}, facts.Inform)
+		list, _ := got.Options.Addresses(phone.OptionDNSServers)
+		text := fmt.Sprint(got.Options.Domain(), " ", phone.AddressTexts(list))
+		if err != nil {
+			text = errNoDHCP.Error()
+		}
+		if text != tt.want || err != nil && got.Options != nil {
+			t.Errorf("%s: %q, want %q: %v", tt.name, text, tt.want, err)
+		}
+	}
+}
+
 func FuzzReadLease(f *testing.F) {
 	packet, err := dhcpv4.New(dhcpv4.WithMessageType(dhcpv4.MessageTypeAck))
 	if err != nil {
@@ -264,6 +318,9 @@ func FuzzReadLease(f *testing.F) {
 	f.Add(whole[:239])
 	f.Add(append(whole[:240:240], 53, 1, 5, 119, 255, 1))
 	f.Add(append(whole[:240:240], 53, 1, 5, 54, 4, 192, 168, 7, 2, 119, 2, 0xc0, 0, 255))
+	f.Add(overloaded(f, 3, "", "\x0f\x0bcontoso.com\xff", "\x77\x02\xc0\x00\xff"))
+	f.Add(overloaded(f, 3, "\x77\x04abcd", "\x77\x7e"+strings.Repeat("x", 126), "\x77\x3e"+strings.Repeat("x", 62)))
+	f.Add(overloaded(f, 1, "", "\x34\x01\x03\x77\xff", "\x06\xff"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		_, got, err := readLease(raw, &net.UDPAddr{IP: net.IPv4(192, 168, 7, 3)}, facts.Inform)
 		size := 0
