@@ -79,6 +79,12 @@ func TestAutodiscoverRequestIsEscaped(t *testing.T) {
 func FuzzParseAutodiscover(f *testing.F) {
 	f.Add([]byte(exchange2007))
 	f.Add([]byte(poxHead))
+	f.Add([]byte(`<!DOCTYPE a [<!ENTITY b "lol"><!ENTITY c "&b;&b;&b;">]><Protocol><Type>&c;</Type></Protocol>`))
+	f.Add([]byte(strings.Repeat("<Protocol>", 100)))
+	f.Add([]byte("<a>" + strings.Repeat("<Protocol/>", 5000) + "</a>"))
+	f.Add([]byte("<Error" + strings.Repeat(" a='b'", 5000) + "/>"))
+	f.Add([]byte("<RedirectUrl>" + strings.Repeat("x", 3000) + "</RedirectUrl>"))
+	f.Add([]byte("\xff\xfe<\x00P\x00/\x00>\x00"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		got, err := ParseAutodiscover(content)
 		if err == nil && len(got.Protocols) > maxProtocols {

@@ -107,6 +107,10 @@ func TestParseDiagnostics(t *testing.T) {
 func FuzzSIPHeaders(f *testing.F) {
 	f.Add(`NTLM realm="SIP Communications Service", targetname="fe01.contoso.com", version=4`)
 	f.Add(`17002;reason="Invalid client version";source="fe01.contoso.com"`)
+	f.Add(strings.Repeat("NTLM ", 500))
+	f.Add(`NTLM realm="` + strings.Repeat(`\"`, 500))
+	f.Add("Kerberos targetname=" + strings.Repeat("x", 2000) + ", version=999999999999")
+	f.Add("1013.1;reason=" + strings.Repeat("=", 500))
 	f.Fuzz(func(t *testing.T, header string) {
 		if n := len(ParseChallenges([]string{header, header})); n > maxChallenges {
 			t.Errorf("%d challenges", n)

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/pem"
 	"io"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -113,4 +116,36 @@ func TestResolveService(t *testing.T) {
 	if diff := cmp.Diff("mail.fabrikam.com", names.Walks[0].Lookups[0].Services[0].Target); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// wireAnswer answers every request with the same bytes.
+type wireAnswer []byte
+
+func (s wireAnswer) RoundTrip(request *http.Request) (*http.Response, error) {
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(s)), request)
+}
+
+// FuzzReadAutodiscover reads hostile answers of a web server: of its header and of its body.
+func FuzzReadAutodiscover(f *testing.F) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
+	for _, seed := range []string{
+		head + "Content-Length: 43\r\n\r\n<Protocol><ASUrl>https://a</ASUrl></Protocol>", head + "\r\n<!DOCTYPE a [<!ENTITY b '&b;'>]><Protocol/>",
+		head + "\r\n" + strings.Repeat("<Protocol>", 5000), head + "Content-Length: 999999999\r\n\r\n<", head + "Transfer-Encoding: chunked\r\n\r\nffffffff\r\n<",
+		"HTTP/1.1 302 Found\r\nLocation: https://autodiscover.fabrikam.com/\r\n\r\n", "HTTP/1.1 302 Found\r\nLocation: \xff\x00" + strings.Repeat("x", 3000) + "\r\n\r\n",
+		"HTTP/1.1 401 No\r\n" + strings.Repeat("WWW-Authenticate: NTLM, Negotiate, Basic realm=\"x\"\r\n", 500) + "\r\n",
+		"HTTP/1.1 401 No\r\n" + strings.Repeat("X: y\r\n", 5000) + "\r\n", "SIP/2.0 400 Bad Request\r\n\r\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		request, err := webRequest(t.Context(), http.MethodGet, "https://autodiscover.fabrikam.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := readAutodiscover(wireAnswer(content), request, netip.MustParseAddrPort("192.0.2.1:443"))
+		if (got.Problem == "") != (got.Status != 0) || got.Problem == "" && got.Status != 200 && got.Autodiscover != nil ||
+			len(got.Schemes) > maxSchemes || !utf8.ValidString(got.Location+got.Detail) {
+			t.Errorf("%+v", got)
+		}
+	})
 }

@@ -189,6 +189,10 @@ func FuzzReadResponse(f *testing.F) {
 	f.Add([]byte(challenged))
 	f.Add([]byte(strings.Replace(challenged, "Via: ", "Via: none\r\nno header\r\nVia: ", 1)))
 	f.Add([]byte("SIP/2.0 301 Moved\r\nContact: <sip:a:1>\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte("SIP/2.0 401 No\r\n" + strings.Repeat("X: y\r\n", 20000)))
+	f.Add([]byte("SIP/2.0 401 No\r\nWWW-Authenticate: " + strings.Repeat("NTLM ", 5000) + "\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte(strings.Repeat("SIP/2.0 100 Trying\r\nContent-Length: 0\r\n\r\n", 20)))
+	f.Add([]byte("SIP/2.0 401 No\r\nContent-Length: 999999999\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		answer, err := readResponse(strings.NewReader(string(content)))
 		if err != nil {
