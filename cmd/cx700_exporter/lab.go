@@ -73,7 +73,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	shared.Exchange.LogOnEvery(labInterval)
+	shared.Exchange.LogOnEvery(0) // so that it shows what faults change
 	d := newDaemon(env, c.probeFlags, shared, func() (*schedule.Plan, error) {
 		cfg, err := site.Parse("lab.yml", company.SiteFile())
 		if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -142,22 +144,33 @@ func (p *process) ready() {
 // long tells whether the slow suites are wanted, as `make long` does.
 func long() bool { return os.Getenv("LONG") == "1" }
 
-var siteLabel = regexp.MustCompile(`site="[^"]*",`)
+var (
+	siteLabel = regexp.MustCompile(`site="[^"]*",`)
+	siteOf    = regexp.MustCompile(`network="(\w+)",(?:phone="\w+",)?site="([^"]*)"`)
+)
 
 // reported waits for every target, those included that run alone and that nobody who asks for readiness waits
-// for.
+// for, and until every network of a site is judged.
 func (p *process) reported() {
 	p.t.Helper()
 	p.ready()
 	p.eventually("every target has reported, one after the other", func() bool {
 		scrape := p.get("/metrics")
 		targets := map[string]bool{} // without the sites that share them
+		looked, judged := map[string]bool{}, map[string]bool{}
 		for line := range strings.Lines(scrape) {
-			if strings.HasPrefix(line, "cx700_site_target_info{") {
+			switch {
+			case strings.HasPrefix(line, "cx700_site_target_info{"):
 				targets[siteLabel.ReplaceAllString(line, "")] = true
+				if at := siteOf.FindString(line); at != "" { // else it is the exporter's own
+					looked[at] = true
+				}
+			case strings.HasPrefix(line, "cx700_signin_state{"):
+				m := siteOf.FindStringSubmatch(line)
+				judged[fmt.Sprintf("network=%q,site=%q", m[1], m[2])] = true
 			}
 		}
-		return strings.Count(scrape, "\ncx700_probe_interval_seconds{") == len(targets)
+		return strings.Count(scrape, "\ncx700_probe_interval_seconds{") == len(targets) && maps.Equal(looked, judged)
 	})
 }
 

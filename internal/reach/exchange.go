@@ -25,7 +25,7 @@ func NewExchange(g *Guard) *Exchange {
 	return &Exchange{logons: newWebLogons[*facts.AutodiscoverAnswer](g)}
 }
 
-// LogOnEvery has logons stand for another time than an hour: for the lab, which locks no account.
+// LogOnEvery has logons stand for another time than an hour, 0 for none: for the lab, which locks no account.
 func (e *Exchange) LogOnEvery(d time.Duration) { e.logons.stands = d }
 
 // AskAutodiscover asks at places side by side, without a logon. No redirect is followed.
