@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -157,20 +156,32 @@ func (p *process) reported() {
 	p.eventually("every target has reported, one after the other", func() bool {
 		scrape := p.get("/metrics")
 		targets := map[string]bool{} // without the sites that share them
-		looked, judged := map[string]bool{}, map[string]bool{}
 		for line := range strings.Lines(scrape) {
-			switch {
-			case strings.HasPrefix(line, "cx700_site_target_info{"):
+			if strings.HasPrefix(line, "cx700_site_target_info{") {
 				targets[siteLabel.ReplaceAllString(line, "")] = true
-				if at := siteOf.FindString(line); at != "" { // else it is the exporter's own
-					looked[at] = true
-				}
-			case strings.HasPrefix(line, "cx700_signin_state{"):
-				m := siteOf.FindStringSubmatch(line)
-				judged[fmt.Sprintf("network=%q,site=%q", m[1], m[2])] = true
 			}
 		}
-		return strings.Count(scrape, "\ncx700_probe_interval_seconds{") == len(targets) && maps.Equal(looked, judged)
+		return strings.Count(scrape, "\ncx700_probe_interval_seconds{") == len(targets)
+	})
+	p.judged()
+}
+
+// judged waits until every network of a site is judged.
+func (p *process) judged() {
+	p.t.Helper()
+	p.eventually("every network of a site is judged", func() bool {
+		looked, judged := map[string]bool{}, map[string]bool{}
+		for line := range strings.Lines(p.get("/metrics")) {
+			at := siteOf.FindStringSubmatch(line)
+			switch {
+			case at == nil: // among them what is the exporter's own
+			case strings.HasPrefix(line, "cx700_site_target_info{"):
+				looked[at[1]+" "+at[2]] = true
+			case strings.HasPrefix(line, "cx700_signin_state{"):
+				judged[at[1]+" "+at[2]] = true
+			}
+		}
+		return maps.Equal(looked, judged)
 	})
 }
 
