@@ -40,6 +40,9 @@ func TestRealAlertTimes(t *testing.T) {
 		}
 		return nil
 	})
+	if took := toldOf["RootUnpublished"]; took > 2*time.Minute {
+		t.Errorf("RootUnpublished fired after %s", took)
+	}
 	for site, names := range m.fired() {
 		for _, name := range names {
 			burns := slices.Contains(want[site], "SignInBlocked") && (name == "SignInFastBurn" || name == "SignInSlowBurn")
