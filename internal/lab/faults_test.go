@@ -165,7 +165,7 @@ func effects() map[string]map[string]string {
 		"ad_no_enrolment":     {"dc enrolment": "nothing"},
 		"dc_down":             merged(both("A "+dhcpDomain, "192.0.2.13"), both("A "+controllerName, "192.0.2.13"), map[string]string{"dc ": "closed"}),
 		"dc_silent":           {"dc ": "silence"},
-		"ad_ca_many":          {"dc certificates": manyCertificates()},
+		"ad_ca_many":          {"dc certificates": certificatesAnd(len(phone.Authorities()))},
 		"dc_garbage":          {"dc ": "garbage"},
 		"dc_srv_dropped":      both("SRV "+controllerSRV, "NXDOMAIN"),
 		"ad_domain_a_dropped": both("A "+dhcpDomain, "NODATA"),
@@ -292,7 +292,7 @@ func moreEffects() map[string]map[string]string {
 		"ad_ca_one_empty": {"dc certificates": "AIA ContosoCA, Certification Authorities ContosoCA, Certification Authorities empty, Public Key Services ContosoCA"},
 		"ad_aia_empty":    {"dc certificates": "AIA empty, Certification Authorities ContosoCA, Public Key Services ContosoCA"},
 		"ad_replicating": merged(both("SRV "+controllerSRV, "0 0 389 dc01.contoso.com. 0 0 389 dc02.contoso.com."),
-			map[string]string{"dc certificates": manyCertificates()}),
+			map[string]string{"dc certificates": certificatesAnd(1)}),
 		"ad_password_ends":      {"dc account": "ends soon"},
 		"ad_enrolment_hostless": {"dc enrolment": "Enrollment Services hidden"},
 
@@ -366,10 +366,11 @@ func frontEndsSay(question, now string) map[string]string {
 	return map[string]string{question + "pool01": now, question + "fe02": now}
 }
 
-// manyCertificates is what ad_ca_many makes of the three containers: AIA and the one of NTAuth stay as they are.
-func manyCertificates() string {
+// certificatesAnd is what the three containers hold with so many of the phones' own authorities: AIA and the one of
+// NTAuth stay as they are.
+func certificatesAnd(n int) string {
 	published := []string{"AIA ContosoCA", "Public Key Services ContosoCA", "Certification Authorities ContosoCA"}
-	for _, a := range phone.Authorities() {
+	for _, a := range phone.Authorities()[:n] {
 		published = append(published, "Certification Authorities "+a.Certificate.Subject.CommonName)
 	}
 	slices.Sort(published)
