@@ -67,8 +67,8 @@ func (p pace) rules(t *testing.T, runbooks string) string {
 	})
 }
 
-// program is one that runs beside the test.
-type program struct {
+// spawned is a program that runs beside the test.
+type spawned struct {
 	url  string
 	cmd  *exec.Cmd
 	log  *lockedBuffer
@@ -80,7 +80,7 @@ type monitored struct {
 	t                        *testing.T
 	pace                     pace
 	lab                      string // where faults are set
-	exporters                []*program
+	exporters                []*spawned
 	prometheus, alertmanager string
 	rules                    string
 	sites                    map[string][]string  // by target
@@ -112,7 +112,7 @@ func newServed(t *testing.T, p pace, company *lab.Lab, files []string, flags ...
 	t.Cleanup(page.Close)
 	m.lab = page.URL
 	binary := build(t)
-	var exporters []*program
+	var exporters []*spawned
 	for _, file := range files {
 		exporters = append(exporters, m.serves(binary, append([]string{"serve", "--config.file=" + file}, flags...)...))
 	}
@@ -139,7 +139,7 @@ func fileOf(t *testing.T, company *lab.Lab, often time.Duration, pairs ...string
 }
 
 // watch starts Alertmanager and Prometheus, and sees that nothing fires.
-func (m *monitored) watch(exporters ...*program) {
+func (m *monitored) watch(exporters ...*spawned) {
 	t := m.t
 	t.Helper()
 	m.exporters, m.sites, m.causes = exporters, map[string][]string{}, map[string]*breakage{}
@@ -178,9 +178,9 @@ scrape_configs:
 }
 
 // serves starts a program on a free port until the test ends, and waits until it is ready.
-func (m *monitored) serves(name string, args ...string) *program {
+func (m *monitored) serves(name string, args ...string) *spawned {
 	m.t.Helper()
-	p := &program{log: &lockedBuffer{}, cmd: exec.CommandContext(context.WithoutCancel(m.t.Context()), name, append(args, "--web.listen-address=127.0.0.1:0")...)}
+	p := &spawned{log: &lockedBuffer{}, cmd: exec.CommandContext(context.WithoutCancel(m.t.Context()), name, append(args, "--web.listen-address=127.0.0.1:0")...)}
 	p.cmd.Stderr = p.log
 	must(m.t, p.cmd.Start())
 	p.stop = sync.OnceFunc(func() {
