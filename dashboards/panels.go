@@ -123,6 +123,14 @@ func widths() map[string]int {
 	}
 }
 
+// width is that of one column, in pixels.
+func width(pixels int) Property { return Property{"custom.width", pixels} }
+
+// wrapped lets a long text have more than one line.
+func wrapped() Property {
+	return Property{"custom.cellOptions", map[string]any{"type": "auto", "wrapText": true}}
+}
+
 // finished adds how wide a column is, and that its thresholds are seen.
 func (c column) finished() []Property {
 	out := slices.Clone(c.properties)
@@ -142,7 +150,7 @@ func (c column) finished() []Property {
 		wide = max(95, 8*len(c.title)+25)
 	}
 	if wide > 0 {
-		out = append(out, Property{"custom.width", wide})
+		out = append(out, width(wide))
 	}
 	if has("thresholds") && !has("custom.cellOptions") {
 		out = append(out, Property{"custom.cellOptions", map[string]any{"type": "color-text"}})

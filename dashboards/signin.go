@@ -100,7 +100,7 @@ func signInCauses() []*Panel {
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing was lost"), "step", "reason"), "{{line}}"),
 			unit("m"), decimals(0), thresholds(good, step{0.1, bad})),
 		table("What mends it", "What phones show for the reasons that block them, and what to do.", 24, 6,
-			[]column{col("reason", "Reason", toRunbook()), col("screen", "On the phone's screen"), col("mend", "Mend")},
+			[]column{col("reason", "Reason", toRunbook(), width(210)), col("screen", "On the phone's screen", width(395), wrapped()), col("mend", "Mend", wrapped())},
 			orElse(fmt.Sprintf("group by (reason, screen, mend) (cx700_reason_info and on (reason) cx700_signin_blocked_info{%s})", chosen),
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing is blocked")),
 		row("What changed, what ends next, what is not known"),

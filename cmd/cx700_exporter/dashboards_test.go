@@ -59,7 +59,12 @@ func filled(expr, site, window string) string {
 }
 
 // unused are the series that no dashboard shows, and why.
-func unused() map[string]string { return map[string]string{} }
+func unused() map[string]string {
+	return map[string]string{
+		"cx700_shard_info":   "it is there where sites are shared only, and Cx700SitesUnwatched names the shards",
+		"cx700_config_sites": "Cx700SitesUnwatched compares it with the sites that are watched",
+	}
+}
 
 // ofOthers are the series in dashboards that are not of the catalogue: Prometheus' own about a scrape, and those of
 // client_golang about Go and the process.

@@ -19,7 +19,6 @@ func beyondTheLab() map[string][]string {
 		"who may use port 68 is up to who starts the lab: root may": {"dhcp_not_permitted"},
 		"it takes most of the time that a look may take":            {"probe_delayed", "resolver_slow"},
 		"there is always a route to loopback":                       {"resolver_no_route"},
-		"the lab has one domain controller":                         {"replicating"},
 		"the lab has no KDC": {
 			"account_revoked", "account_unknown", "certsrv_logon_failed", "certsrv_logon_refused", "certsrv_ntlm_only",
 			"kerberos_clock_skew", "kerberos_principal_unknown", "kerberos_rc4", "kerberos_unavailable"},

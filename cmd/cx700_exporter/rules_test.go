@@ -2,12 +2,14 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cx700/cx700_exporter/alerts"
+	"github.com/cx700/cx700_exporter/dashboards"
 )
 
 // TestRulesCommand prints each part as it is in the repository, all of them as one file, and links where it is told to.
@@ -29,8 +31,8 @@ func TestRulesCommand(t *testing.T) {
 	var whole struct {
 		Groups []struct {
 			Rules []struct {
-				Alert       string
-				Annotations map[string]string
+				Alert               string
+				Labels, Annotations map[string]string
 			}
 		}
 	}
@@ -44,9 +46,13 @@ func TestRulesCommand(t *testing.T) {
 				continue
 			}
 			seen++
+			uid := strings.TrimPrefix(r.Annotations["dashboard_url"], "https://grafana/d/")
 			if r.Annotations["runbook_url"] != "http://here:10700/runbooks/"+r.Alert+".md" ||
-				!strings.HasPrefix(r.Annotations["dashboard_url"], "https://grafana/d/cx700-") {
+				!slices.ContainsFunc(dashboards.All(), func(d *dashboards.Dashboard) bool { return d.UID == uid }) {
 				t.Errorf("%s links to %v", r.Alert, r.Annotations)
+			}
+			if r.Labels["severity"] == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+				t.Errorf("%s is incomplete: %v %v", r.Alert, r.Labels, r.Annotations)
 			}
 		}
 	}

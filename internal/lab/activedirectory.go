@@ -37,9 +37,10 @@ func accountOf(site int) string {
 
 // The attributes that faults change, and the classes of objects.
 const (
-	caCertificate = "cACertificate"
-	caClass       = "certificationAuthority"
-	enrolClass    = "pKIEnrollmentService"
+	caCertificate  = "cACertificate"
+	passwordExpiry = "msDS-UserPasswordExpiryTimeComputed"
+	caClass        = "certificationAuthority"
+	enrolClass     = "pKIEnrollmentService"
 )
 
 // placeholder is what AD writes where its schema wants a value and there is none: seen with Samba in
@@ -82,6 +83,8 @@ type directoryState struct {
 	rootDSE       entry
 	configuration partition
 	domain        partition
+	// replica is what the second controller holds in the stead of configuration; nil where there is none.
+	replica *partition
 }
 
 // partition is a naming context, with the one below it to which its DC refers clients; empty without one.
@@ -131,7 +134,7 @@ func healthyDirectory(site int) directoryState {
 			object(usersDN, "container", nil),
 			object("CN="+account+","+usersDN, "user", map[string][]string{
 				"cn": {account}, "sAMAccountName": {account}, "userPrincipalName": {account + accountDomain},
-				"msDS-UserPasswordExpiryTimeComputed": {fileTime(time.Date(2049, 1, 1, 0, 0, 0, 0, time.UTC))},
+				passwordExpiry: {fileTime(time.Date(2049, 1, 1, 0, 0, 0, 0, time.UTC))},
 			}),
 		}},
 	}

@@ -48,16 +48,24 @@ func (c *controller) close() error {
 	return errors.Join(errs...)
 }
 
-// secure is its TLS.
-func (s *directoryState) secure(identity *identities) (*tls.Config, error) {
+// secure is the TLS of a controller, by the name that the client asks for.
+func (s *directoryState) secure(identity *identities, name string) (*tls.Config, error) {
 	switch s.mode {
 	case directoryDeaf:
 		return nil, errors.New("the lab's fault")
 	case directoryOtherName:
 		return &tls.Config{Certificates: []tls.Certificate{identity.pool[leafOfProxy]}}, nil
-	default:
-		return identity.controller, nil
+	case directoryAnswers:
+		if s.isSecond(name) {
+			return identity.secondController, nil
+		}
 	}
+	return identity.controller, nil
+}
+
+// isSecond tells whether a name in TLS is that of the second controller, while there is one.
+func (s *directoryState) isSecond(name string) bool {
+	return s.replica != nil && name+"." == secondControllerName
 }
 
 // maxRequest is far more than a request takes.
@@ -84,10 +92,22 @@ func (c *conversation) run(overTLS bool) {
 	}
 	for {
 		p, err := ber.ReadPacket(io.LimitReader(c.in, maxRequest))
-		if err != nil || !c.answer(c.current(), p) {
+		if err != nil || !c.answer(c.state(), p) {
 			return
 		}
 	}
+}
+
+// state is what the controller holds to which the client turned.
+func (c *conversation) state() *directoryState {
+	s := c.current()
+	over, ok := c.conn.(*tls.Conn)
+	if !ok || !s.isSecond(over.ConnectionState().ServerName) {
+		return s
+	}
+	second := *s
+	second.configuration = *s.replica
+	return &second
 }
 
 // secure goes on over TLS; its handshake comes with the next request.

@@ -119,8 +119,11 @@ func askDirectory(t *testing.T, o *office, search *ldap.SearchRequest) string {
 }
 
 func entryInWords(e *ldap.Entry) string {
-	for _, name := range []string{"dNSHostName", "msDS-UserPasswordExpiryTimeComputed"} {
+	for _, name := range []string{"dNSHostName", passwordExpiry} {
 		if v := e.GetAttributeValue(name); v != "" {
+			if name == passwordExpiry && v <= fileTime(time.Now().Add(endsIn)) {
+				return "ends soon"
+			}
 			return v
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
@@ -45,9 +46,17 @@ func directoryFaults() []fault {
 		with(directory("dc_name_dropped", "A dc01 is gone", drops(controllerName), "dc_unresolved", "dcs_unavailable"),
 			map[string][]string{"certsrv": {"certsrv_host_unknown"}, "dns": {"srv_target_unresolved"}}),
 		blind(directory("dc_elsewhere", "the SRV record leads to a host that may not get the password", leadsToController("dc01.fabrikam.com."), "credential_unusable")),
-		directory("dc_stranger", "a second controller shows the certificate of the first", alsoControllers("dc02.contoso.com."), "dc_not_read"),
+		directory("dc_stranger", "a second controller shows the certificate of the first", alsoControllers(secondControllerName), "dc_not_read"),
 		with(directory("dc_many", "DNS names too many controllers, most without an address", alsoControllers(gone(12)...), "dc_unresolved", "dcs_left_out"), map[string][]string{"dns": {"srv_target_unresolved"}}),
 		directory("ad_ca_one_empty", "one of two roots is empty", publishesBroken, "ca_object_unusable"),
+		directory("ad_aia_empty", "the cACertificate in CN=AIA holds the placeholder 0x00", emptiesAIA),
+		directory("ad_replicating", "a second controller lacks an authority that the first has", func(s *state) {
+			behind := s.directory.configuration
+			s.directory.replica = &behind
+			publishesBuiltIn(s, phone.Authorities()[:1])
+			alsoControllers(secondControllerName)(s)
+		}, "replicating"),
+		directory("ad_password_ends", "the account's password ends in ten days: nothing is wrong yet", passwordEndsSoon),
 		directory("ad_enrolment_hostless", "the pKIEnrollmentService names no host", hidesHost, "enrolment_host_missing"),
 		blind(directory("ad_referral", "every search answers with a referral", directoryIs(directoryRefers), "search_failed")),
 		blind(directory("ad_endless", "a search result never ends", directoryIs(directoryEndless), "search_too_large")),
@@ -55,8 +64,10 @@ func directoryFaults() []fault {
 }
 
 // publishesMany adds an object for each authority that phones have anyway.
-func publishesMany(s *state) {
-	for _, a := range phone.Authorities() {
+func publishesMany(s *state) { publishesBuiltIn(s, phone.Authorities()) }
+
+func publishesBuiltIn(s *state, authorities []phone.Authority) {
+	for _, a := range authorities {
 		e := authority(a.Name, "CN=Certification Authorities,"+keyServicesDN)
 		e.attributes[caCertificate] = []string{string(a.Certificate.Raw)}
 		s.directory.configuration.entries = append(s.directory.configuration.entries, e)
@@ -68,6 +79,22 @@ func publishesBroken(s *state) {
 	e := authority("EmptyCA", "CN=Certification Authorities,"+keyServicesDN)
 	e.attributes[caCertificate] = []string{placeholder}
 	s.directory.configuration.entries = append(s.directory.configuration.entries, e)
+}
+
+func emptiesAIA(s *state) {
+	for _, e := range s.directory.configuration.entries {
+		if strings.HasSuffix(e.dn, ",CN=AIA,"+keyServicesDN) {
+			e.attributes[caCertificate] = []string{placeholder}
+		}
+	}
+}
+
+func passwordEndsSoon(s *state) {
+	for _, e := range s.directory.domain.entries {
+		if _, has := e.attributes[passwordExpiry]; has {
+			e.attributes[passwordExpiry] = []string{fileTime(time.Now().Add(endsIn))}
+		}
+	}
 }
 
 func hidesHost(s *state) {

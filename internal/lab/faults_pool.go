@@ -41,6 +41,11 @@ func poolFaults() []fault {
 		}, "pool_left_out", "pool_not_all_asked", "pool_unreachable"),
 			map[string][]string{"dns": {"srv_missing"}, "sip": {"sip_left_out", "sip_no_connection"}}),
 		pool("pool_expired", "the pool's certificate ended in 2009", serves(leafExpired), "pool_certificate_expired", "pool_unavailable"),
+		pool("pool_member_expired", "sip leads to fe02 too, whose certificate ended in 2009", func(s *state) {
+			joins(sipName, frontEndName)(s)
+			s.pool[secondFrontEnd].leaf = leafExpired
+		}, "pool_certificate_expired", "pool_certificates_differ"),
+		pool("pool_ends_soon", "the pool's certificate ends in ten days: nothing is wrong", serves(leafEndsSoon)),
 		pool("pool_wrong_name", "the pool's certificate is for another name", serves(leafWrongName)),
 		pool("pool_members_differ", "sip leads to both front ends, which have different certificates", joins(sipName, frontEndName), "pool_certificates_differ"),
 		{Fault{Name: "edge_hardened", Network: "external", Collector: "pool", Reasons: []string{"pool_hardened", "pool_unavailable"},

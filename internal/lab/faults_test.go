@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // questions are those in which the faults show.
@@ -179,7 +180,7 @@ func effects() map[string]map[string]string {
 		"ad_no_enrolment":     {"dc enrolment": "nothing"},
 		"dc_down":             merged(both("A "+dhcpDomain, "192.0.2.13"), both("A "+controllerName, "192.0.2.13"), map[string]string{"dc ": "closed"}),
 		"dc_silent":           {"dc ": "silence"},
-		"ad_ca_many":          {"dc certificates": manyCertificates()},
+		"ad_ca_many":          {"dc certificates": certificatesAnd(len(phone.Authorities()))},
 		"dc_garbage":          {"dc ": "garbage"},
 		"dc_srv_dropped":      both("SRV "+controllerSRV, "NXDOMAIN"),
 		"ad_domain_a_dropped": both("A "+dhcpDomain, "NODATA"),
@@ -215,18 +216,23 @@ func effects() map[string]map[string]string {
 		"update_other_ca_outside": {
 			"update outside": "crypto/rsa: verification error", "image outside": "crypto/rsa: verification error"},
 		"pool_wildcard": {"pool pool01": "*.fabrikam.com until 2049"}, "pool_sha2": {"pool pool01": "pool01.contoso.com until 2049 by SHA256-RSA"},
+		"rollover_ahead": {"dc certificates": "AIA ContosoCA, Certification Authorities Another ContosoCA, Certification Authorities ContosoCA, " +
+			"Public Key Services ContosoCA"},
 		"rollover": {"pool pool01": "pool01.contoso.com until 2049 of Another ContosoCA", "dc certificates": "AIA Another ContosoCA, " +
 			"Certification Authorities Another ContosoCA, Public Key Services Another ContosoCA"},
-		"exchange_hardened":   {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com" + mailFor(servicesHere, "200 OK")},
-		"exchange_down":       both("A "+autodiscoverName, "192.0.2.13"),
-		"exchange_srv_only":   both("A "+autodiscoverName, "NXDOMAIN"),
-		"pool_hardened":       {"pool pool01 phone": "remote error: tls: protocol version not supported"},
-		"pool_phone_only":     {"pool pool01 modern": "remote error: tls: protocol version not supported"},
-		"pool_down":           both("A "+sipName, "192.0.2.13"),
-		"pool_hangs":          {"pool pool01": "silence", "sip pool01": "no TLS"},
-		"pool_plain_text":     {"pool pool01": "tls: first record does not look like a TLS handshake", "sip pool01": "no TLS"},
-		"pool_closes":         {"pool pool01": "EOF", "sip pool01": "no TLS"},
-		"pool_expired":        {"pool pool01": "pool01.contoso.com until 2009"},
+		"exchange_hardened": {"mail inside": "no TLS 1.0, 401 Unauthorized text/html Negotiate NTLM by autodiscover.fabrikam.com" + mailFor(servicesHere, "200 OK")},
+		"exchange_down":     both("A "+autodiscoverName, "192.0.2.13"),
+		"exchange_srv_only": both("A "+autodiscoverName, "NXDOMAIN"),
+		"pool_hardened":     {"pool pool01 phone": "remote error: tls: protocol version not supported"},
+		"pool_phone_only":   {"pool pool01 modern": "remote error: tls: protocol version not supported"},
+		"pool_down":         both("A "+sipName, "192.0.2.13"),
+		"pool_hangs":        {"pool pool01": "silence", "sip pool01": "no TLS"},
+		"pool_plain_text":   {"pool pool01": "tls: first record does not look like a TLS handshake", "sip pool01": "no TLS"},
+		"pool_closes":       {"pool pool01": "EOF", "sip pool01": "no TLS"},
+		"pool_expired":      {"pool pool01": "pool01.contoso.com until 2009"},
+		"pool_member_expired": merged(both("A "+sipName, "10.70.0.81 10.70.0.83"),
+			map[string]string{"pool fe02": "pool01.contoso.com until 2009"}),
+		"pool_ends_soon":      {"pool pool01": "pool01.contoso.com until " + time.Now().Add(endsIn).Format("2006") + " of ContosoIssuingCA"},
 		"pool_wrong_name":     {"pool pool01": "pool99.contoso.com until 2049"},
 		"pool_members_differ": both("A "+sipName, "10.70.0.81 10.70.0.83"),
 		"edge_hardened":       {"pool edge phone": "remote error: tls: protocol version not supported"},
@@ -247,6 +253,7 @@ func effects() map[string]map[string]string {
 		"firmware_missing":          frontEndsSay("image ", "404"),
 		"firmware_cut":              frontEndsSay("image ", "200, 21845 of 21845 bytes"),
 		"firmware_cut_wrong_length": frontEndsSay("image ", "200, 21845 of 65536 bytes"),
+		"firmware_replaced":         frontEndsSay("image ", "200, other bytes"),
 		"firmware_slow":             frontEndsSay("image ", "200, slow"),
 	}
 }
@@ -308,11 +315,15 @@ func moreEffects() map[string]map[string]string {
 		"dc_deaf":          dc("LDAP Result Code 200 \"Network Error\": remote error: tls: internal error"),
 		"dc_wrong_name": dc("LDAP Result Code 200 \"Network Error\": tls: failed to verify certificate: x509: certificate is valid for " +
 			"ocsrp.fabrikam.com, not dc01.contoso.com"),
-		"dc_name_dropped":       both("A "+controllerName, "NXDOMAIN"),
-		"dc_elsewhere":          both("SRV "+controllerSRV, "0 0 389 dc01.fabrikam.com."),
-		"dc_stranger":           both("SRV "+controllerSRV, "0 0 389 dc01.contoso.com. 0 0 389 dc02.contoso.com."),
-		"dc_many":               both("SRV "+controllerSRV, controllers),
-		"ad_ca_one_empty":       {"dc certificates": "AIA ContosoCA, Certification Authorities ContosoCA, Certification Authorities empty, Public Key Services ContosoCA"},
+		"dc_name_dropped": both("A "+controllerName, "NXDOMAIN"),
+		"dc_elsewhere":    both("SRV "+controllerSRV, "0 0 389 dc01.fabrikam.com."),
+		"dc_stranger":     both("SRV "+controllerSRV, "0 0 389 dc01.contoso.com. 0 0 389 dc02.contoso.com."),
+		"dc_many":         both("SRV "+controllerSRV, controllers),
+		"ad_ca_one_empty": {"dc certificates": "AIA ContosoCA, Certification Authorities ContosoCA, Certification Authorities empty, Public Key Services ContosoCA"},
+		"ad_aia_empty":    {"dc certificates": "AIA empty, Certification Authorities ContosoCA, Public Key Services ContosoCA"},
+		"ad_replicating": merged(both("SRV "+controllerSRV, "0 0 389 dc01.contoso.com. 0 0 389 dc02.contoso.com."),
+			map[string]string{"dc certificates": certificatesAnd(1)}),
+		"ad_password_ends":      {"dc account": "ends soon"},
 		"ad_enrolment_hostless": {"dc enrolment": "Enrollment Services hidden"},
 
 		"certsrv_silent": certsrv("silence"), "certsrv_garbage": certsrv("garbage"), "certsrv_403": certsrv("403"), "certsrv_418": certsrv("418"),
@@ -398,10 +409,11 @@ func frontEndsSay(question, now string) map[string]string {
 	return map[string]string{question + "pool01": now, question + "fe02": now}
 }
 
-// manyCertificates is what ad_ca_many makes of the three containers: AIA and the one of NTAuth stay as they are.
-func manyCertificates() string {
+// certificatesAnd is what the three containers hold with so many of the phones' own authorities: AIA and the one of
+// NTAuth stay as they are.
+func certificatesAnd(n int) string {
 	published := []string{"AIA ContosoCA", "Public Key Services ContosoCA", "Certification Authorities ContosoCA"}
-	for _, a := range phone.Authorities() {
+	for _, a := range phone.Authorities()[:n] {
 		published = append(published, "Certification Authorities "+a.Certificate.Subject.CommonName)
 	}
 	slices.Sort(published)

@@ -16,6 +16,13 @@ func trustFaults() []fault {
 		{Fault{Name: "pool_sha2", Network: "internal", Collector: "pool",
 			Text: "the pool's certificate is signed with SHA-256"},
 			func(s *state) { s.pool[firstFrontEnd].leaf = leafSHA2 }},
+		{Fault{Name: "rollover_ahead", Network: "internal", Collector: "directory",
+			Text: "another CA's root is published beside the pool's"},
+			func(s *state) {
+				e := authority("AnotherContosoCA", "CN=Certification Authorities,"+keyServicesDN)
+				e.attributes[caCertificate] = []string{otherRootCertificate}
+				s.directory.configuration.entries = append(s.directory.configuration.entries, e)
+			}},
 		{Fault{Name: "rollover", Network: "internal", Collector: "directory",
 			Text: "another CA's root is published, and the pool is of that CA"},
 			func(s *state) {

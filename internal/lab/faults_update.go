@@ -83,6 +83,7 @@ func firmwareFaults() []fault {
 		fault{Fault{Name: "firmware_many", Network: "internal", Collector: "firmware", Reasons: []string{"firmware_left_out", "firmware_not_found"},
 			Text: "many files are offered, and are not there"}, onFrontEnds(func(s *updateState) { s.content = manyOffers() })},
 		firmware("firmware_missing", "the image that is offered is not there", "firmware", imageMissing, "firmware_not_found"),
+		firmware("firmware_replaced", "the image has other bytes under the same version", "firmware_download", imageReplaced),
 		firmware("firmware_cut", "the image shrinks; shows only after it was read as a whole", "firmware", imageShort, "firmware_cut_off"),
 		firmware("firmware_cut_wrong_length", "the connection ends in the middle of the image", "firmware_download",
 			imageCutOff, "firmware_cut_off"),

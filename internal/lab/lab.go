@@ -71,13 +71,15 @@ func Start(n int) (*Lab, error) {
 		return nil, fmt.Errorf("a lab with %d sites: write 1 to %d", n, MaxSites)
 	}
 	ofController, errController := tls.X509KeyPair(controllerCertificate, controllerKey)
+	ofSecond, errSecond := tls.X509KeyPair(secondControllerCertificate, secondControllerKey)
 	leaves, errLeaves := loadLeaves()
-	if err := errors.Join(errController, errLeaves); err != nil {
+	if err := errors.Join(errController, errSecond, errLeaves); err != nil {
 		return nil, err
 	}
 	secure := &identities{
-		controller: &tls.Config{Certificates: []tls.Certificate{ofController}},
-		pool:       &leaves,
+		controller:       &tls.Config{Certificates: []tls.Certificate{ofController}},
+		secondController: &tls.Config{Certificates: []tls.Certificate{ofSecond}},
+		pool:             &leaves,
 	}
 	folder, err := os.MkdirTemp("", "cx700-lab-")
 	if err != nil {
@@ -109,8 +111,8 @@ func Start(n int) (*Lab, error) {
 
 // identities are the certificates of a lab's servers, and their keys.
 type identities struct {
-	controller *tls.Config
-	pool       *[poolLeaves]tls.Certificate
+	controller, secondController *tls.Config
+	pool                         *[poolLeaves]tls.Certificate
 }
 
 func (o *office) start(secure *identities) (err error) {
@@ -133,7 +135,9 @@ func (o *office) start(secure *identities) (err error) {
 	if o.wins, err = startUDP(func(packet []byte) []byte { return o.state.Load().wins.reply(packet) }); err != nil {
 		return err
 	}
-	ofController := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.state.Load().directory.secure(secure) }}
+	ofController := &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return o.state.Load().directory.secure(secure, hello.ServerName)
+	}}
 	if o.controller, err = startController(ofController, func() *directoryState { return &o.state.Load().directory }); err != nil {
 		return err
 	}

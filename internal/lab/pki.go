@@ -15,6 +15,14 @@ var (
 	controllerCertificate []byte
 	//go:embed pki/dc01.key
 	controllerKey []byte
+	//go:embed pki/dc02.pem
+	secondControllerCertificate []byte
+	//go:embed pki/dc02.key
+	secondControllerKey []byte
+	//go:embed pki/issuing.pem
+	issuingCertificate []byte
+	//go:embed pki/issuing.key
+	issuingKey []byte
 	//go:embed pki/ocsrp.pem
 	proxyCertificate []byte
 	//go:embed pki/mail.pem

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -46,6 +47,8 @@ const (
 	leafOfForeignPool
 	leafWildcard
 	leafSHA2
+	// leafEndsSoon is of the CA's subordinate, and ends ten days after the lab's start.
+	leafEndsSoon
 	poolLeaves
 )
 
@@ -69,8 +72,27 @@ func loadLeaves() (out [poolLeaves]tls.Certificate, err error) {
 		}
 	}
 	out[leafUnreadable] = tls.Certificate{Certificate: [][]byte{[]byte("no certificate")}, PrivateKey: out[leafOfPool].PrivateKey}
-	out[leafEarly], err = early(out[leafOfPool])
-	return out, err
+	var errEarly, errSoon error
+	out[leafEarly], errEarly = early(out[leafOfPool])
+	out[leafEndsSoon], errSoon = endsSoon(out[leafOfPool])
+	return out, errors.Join(errEarly, errSoon)
+}
+
+// endsIn is how long what ends soon is valid from the lab's start on.
+const endsIn = 10 * 24 * time.Hour
+
+// endsSoon is a certificate that ends soon, from the CA's subordinate, with which it is served.
+func endsSoon(of tls.Certificate) (tls.Certificate, error) {
+	issuer, err := tls.X509KeyPair(issuingCertificate, issuingKey)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key := of.PrivateKey.(*rsa.PrivateKey)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(2049), Subject: of.Leaf.Subject, DNSNames: of.Leaf.DNSNames, SignatureAlgorithm: x509.SHA1WithRSA,
+		NotBefore: of.Leaf.NotBefore, NotAfter: time.Now().Add(endsIn), KeyUsage: of.Leaf.KeyUsage, ExtKeyUsage: of.Leaf.ExtKeyUsage,
+	}, issuer.Leaf, &key.PublicKey, issuer.PrivateKey)
+	return tls.Certificate{Certificate: [][]byte{der, issuer.Leaf.Raw}, PrivateKey: key}, err
 }
 
 // early is a certificate signed by itself that is not valid yet, since the CA's own key is thrown away.

@@ -51,12 +51,14 @@ const (
 	frontEndName     = "fe02.contoso.com."
 	ntpName          = "ntp01.contoso.com."
 	controllerName   = "dc01.contoso.com."
-	controllerSRV    = "_ldap._tcp.dc._msdcs.contoso.com."
-	caName           = "ca01.contoso.com."
-	windowsTimeName  = "time.windows.com."
-	dhcpDomain       = "contoso.com."
-	sipDomain        = "fabrikam.com."
-	root             = "."
+	// The second has the address of the first, and is told apart by the name in TLS.
+	secondControllerName = "dc02.contoso.com."
+	controllerSRV        = "_ldap._tcp.dc._msdcs.contoso.com."
+	caName               = "ca01.contoso.com."
+	windowsTimeName      = "time.windows.com."
+	dhcpDomain           = "contoso.com."
+	sipDomain            = "fabrikam.com."
+	root                 = "."
 
 	sipTLSPort = 5061
 	tlsPort    = 443

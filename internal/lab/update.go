@@ -59,6 +59,7 @@ const (
 	imageEmpty
 	imagePage
 	imageStalls
+	imageReplaced
 )
 
 // updateState is what a web server says for the update service. Outside, the paths have other names.
@@ -203,6 +204,9 @@ func (s updateState) answerImage(w http.ResponseWriter, r *http.Request) {
 	case s.imageTrouble.answers(w, r):
 	case s.image == imageMissing:
 		http.NotFound(w, r)
+	case s.image == imageReplaced:
+		image[0] ^= 0xff
+		serveFile(w, r, contentType, image)
 	case s.image == imageShort:
 		serveFile(w, r, contentType, image[:imageSize/3])
 	case s.image == imageCutOff && whole:

@@ -129,6 +129,9 @@ func askImage(t *testing.T, w *webServer, scheme, path string) string {
 	if kind := answer.Header.Get("Content-Type"); kind == "text/html" {
 		return "200 " + kind
 	}
+	if !strings.HasPrefix(string(imageBytes()), body[:min(1, len(body))]) {
+		return "200, other bytes"
+	}
 	return fmt.Sprintf("200, %d of %d bytes", len(body), answer.ContentLength)
 }
 

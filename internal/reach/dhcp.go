@@ -342,6 +342,7 @@ func addOverloaded(options dhcpv4.Options, raw []byte) error {
 
 // failed adds to the answers why the other questions have none.
 func (a *leaseAsker) failed(err error) []facts.LeaseAnswer {
+	noteExhausted(err)
 	none := facts.LeaseAnswer{Question: a.question, Server: a.server, Problem: a.problem(err), Detail: err.Error()}
 	if a.requests == nil {
 		return append(a.answers, none)

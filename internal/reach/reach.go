@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cx700/cx700_exporter/internal/site"
@@ -56,6 +57,7 @@ func (w Way) Dial(ctx context.Context, network, address string, names ...string)
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, to)
 	if err != nil {
+		noteExhausted(err)
 		return nil, err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -64,6 +66,22 @@ func (w Way) Dial(ctx context.Context, network, address string, names ...string)
 		}
 	}
 	return conn, nil
+}
+
+// exhausted is the whole process's: so are the files and the memory that it counts the lack of.
+var exhausted atomic.Uint64
+
+// Exhausted counts the connections for which this process had no file or the machine no memory. What a probe says of
+// servers while it grows is our own trouble.
+func Exhausted() uint64 { return exhausted.Load() }
+
+func noteExhausted(err error) {
+	for _, lack := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, lack) {
+			exhausted.Add(1)
+			return
+		}
+	}
 }
 
 // TimedOut tells whether an error of Dial or of its connection means that no answer came in time.

@@ -86,3 +86,14 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestExhausted tells our own lack of files from servers that refuse.
+func TestExhausted(t *testing.T) {
+	for call, want := range map[syscall.Errno]uint64{syscall.EMFILE: 1, syscall.ENFILE: 1, syscall.ENOMEM: 1, syscall.ECONNREFUSED: 0} {
+		before := Exhausted()
+		noteExhausted(&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", call)})
+		if got := Exhausted() - before; got != want {
+			t.Errorf("%v counts %d times, want %d", call, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -119,17 +120,23 @@ func probe(ctx context.Context, p *Planned, env *collectors.Env) *Report {
 	defer cancel()
 	r := &Report{Planned: p, Seen: &facts.Seen{}, Started: time.Now()}
 	r.Since = r.Started
+	exhausted := reach.Exhausted()
 	if err == nil {
 		err = guarded(func() error { return p.Collector.Probe(ctx, env, r.Seen) })
+	}
+	r.samples, r.lines = env.Samples(), env.Lines()
+	if reach.Exhausted() > exhausted { // servers seem unreachable then
+		r.Seen, r.samples, err = &facts.Seen{}, nil, errExhausted
 	}
 	r.Failures = collectors.Failures(err)
 	if err := guarded(r.judge); err != nil {
 		r.Failures = collectors.Failures(err)
 	}
 	r.Ended = time.Now()
-	r.samples, r.lines = env.Samples(), env.Lines()
 	return r
 }
+
+var errExhausted = errors.New("the exporter had no file or no memory for a connection: raise the limit of open files, or lower --probe.concurrency")
 
 // judge tells the firmwares apart, where they differ in what they have against what was seen.
 func (r *Report) judge() error {

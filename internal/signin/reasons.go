@@ -183,7 +183,7 @@ var (
 
 var reasonTooOld = unclear("results_too_old",
 	"the last look at what the step needs is older than two of its intervals: the exporter does not get to it",
-	screenNothing+" is known of it", "see the exporter's log and cx700_probe_queue_seconds; give it more --concurrency, or restart it")
+	screenNothing+" is known of it", "see the exporter's log and cx700_probe_queue_seconds; give it more --probe.concurrency, or restart it")
 
 // Reasons lists every reason of a step.
 func Reasons() []*phone.Reason {

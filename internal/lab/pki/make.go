@@ -1,8 +1,8 @@
 // Command pki makes the certificates of the lab, which are checked in beside it so that a lab starts
 // without making keys. Run "go generate ./internal/lab" to make all of them anew.
 //
-// Nothing here is secret. The servers' keys are public with the rest, so no certificate of this CA proves anything:
-// never trust ContosoCA outside the lab. Its own key is thrown away, so that nothing more can be signed.
+// Nothing here is secret. The keys of the servers and of the CA's subordinate are public with the rest, so no certificate
+// of this CA proves anything: never trust ContosoCA outside the lab. The roots' own keys are thrown away.
 package main
 
 import (
@@ -52,6 +52,14 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
+	second, secondKey, err := server("dc02.contoso.com", root, rootKey)
+	if err != nil {
+		return err
+	}
+	issuing, issuingKey, err := issuer(root, rootKey)
+	if err != nil {
+		return err
+	}
 	chain, err := certificatesOnly(root.Raw)
 	if err != nil {
 		return err
@@ -65,6 +73,10 @@ func run(folder string) error {
 		"other.cer":   other.Raw,
 		"dc01.pem":    armoured("CERTIFICATE", controller.Raw),
 		"dc01.key":    publicKey(controllerKey),
+		"dc02.pem":    armoured("CERTIFICATE", second.Raw),
+		"dc02.key":    publicKey(secondKey),
+		"issuing.pem": armoured("CERTIFICATE", issuing.Raw),
+		"issuing.key": publicKey(issuingKey),
 		"certnew.p7b": bytes.ReplaceAll(armoured("CERTIFICATE", chain), []byte("\n"), []byte("\r\n")),
 	})
 	for name, content := range files {
@@ -92,6 +104,25 @@ func authority(name string) (*x509.Certificate, *rsa.PrivateKey, error) {
 		IsCA:                  true,
 	}
 	return sign(template, template, key, key)
+}
+
+// issuer makes a subordinate of the CA, by which a running lab signs what must end soon.
+func issuer(root *x509.Certificate, rootKey *rsa.PrivateKey) (*x509.Certificate, []byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: subject("ContosoIssuingCA"), NotBefore: root.NotBefore, NotAfter: root.NotAfter,
+		SignatureAlgorithm: x509.SHA1WithRSA, KeyUsage: root.KeyUsage,
+		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+	}
+	certificate, _, err := sign(template, root, key, rootKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	return certificate, pkcs8, err
 }
 
 // server makes a server's certificate. It is signed with SHA-256, so that modern rules accept it.

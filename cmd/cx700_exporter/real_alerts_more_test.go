@@ -1,0 +1,160 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cx700/cx700_exporter/internal/lab"
+)
+
+// companyOf is a healthy company, until the test ends.
+func companyOf(t *testing.T, sites int) *lab.Lab {
+	t.Helper()
+	company, err := lab.Start(sites)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := company.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return company
+}
+
+// tryManySites stops five sites at one step, and four at another.
+func tryManySites(t *testing.T) {
+	const many, few = 5, 4
+	m := newMonitored(t, many+few+1)
+	want := map[string][]string{"": {"ManySitesBlocked"}}
+	for i := range many + few {
+		site, fault := fmt.Sprintf("branch-%03d", i+2), "sip_403"
+		if i < many {
+			fault = "pool_down"
+		}
+		m.breaks(site + ":" + fault)
+		want[site] = []string{"SignInBlocked"}
+	}
+	m.began("", "pool_down at five sites")
+	m.until("many sites are blocked at one step", time.Minute, want)
+	m.stay(want)
+	for _, a := range m.alertsOf(m.prometheus + "/api/v1/alerts") {
+		if a.Labels["alertname"] == "Cx700ManySitesBlocked" && a.Labels["step"] != "registrar" && a.Labels["step"] != "tls" {
+			t.Errorf("many sites are blocked at %v", a.Labels)
+		}
+	}
+	m.heals()
+	m.until("all is healed", time.Minute, map[string][]string{})
+}
+
+// tryReplacedImage replaces an image under its version. That is told for two days, healed or not.
+func tryReplacedImage(t *testing.T) {
+	m := newMonitored(t, 3)
+	m.within("every image was read", time.Minute, func() error {
+		if n := strings.Count(m.get(m.exporters[0].url+"/metrics"), "\ncx700_firmware_changes_total{"); n < 3 {
+			return fmt.Errorf("%d files", n)
+		}
+		return nil
+	})
+	m.breaks("branch-002:firmware_replaced")
+	want := map[string][]string{"branch-002": {"FirmwareChanged"}}
+	m.until("the change is told", time.Minute, want)
+	m.heals()
+	m.stay(want)
+	m.until("it is still told", time.Second, want)
+}
+
+// tryObjective blocks two sites for some minutes, of which one is to be good for 99.99 % of the time: three seconds
+// of a day may be bad. The other, with the objective by default, burns nothing yet.
+func tryObjective(t *testing.T) {
+	company := companyOf(t, 4)
+	file := fileOf(t, company, 3*time.Second, "  - name: branch-002\n", "  - name: branch-002\n    objective: 0.9999\n")
+	m := newServed(t, hurried(), company, []string{file})
+	m.breaks("branch-002:pool_down")
+	m.breaks("branch-003:pool_down")
+	blocked := []string{"SignInBlocked"}
+	m.until("the budget burns", 4*time.Minute, map[string][]string{
+		"branch-002": {"SignInBlocked", "SignInFastBurn", "SignInSlowBurn"}, "branch-003": blocked,
+	})
+	m.until("Alertmanager tells once of the outage", time.Minute, map[string][]string{"branch-002": {"SignInFastBurn"}}, m.silent)
+	m.heals()
+	m.until("what is left is told", time.Minute, map[string][]string{"branch-002": {"SignInSlowBurn"}})
+	m.stay(map[string][]string{"branch-002": {"SignInSlowBurn"}})
+}
+
+// tryExporters has two exporters watch one company: one gets a faulty site file, runs out of files and stands still.
+func tryExporters(t *testing.T) {
+	company := companyOf(t, 4)
+	first, second := fileOf(t, company, 3*time.Second), fileOf(t, company, 3*time.Second)
+	m := newServed(t, hurried(), company, []string{first, second})
+	nothing, exporter := map[string][]string{}, m.exporters[0].cmd.Process
+
+	whole, err := os.ReadFile(first)
+	must(t, err)
+	reload := func(text []byte) {
+		must(t, os.WriteFile(first, text, 0o600))
+		must(t, exporter.Signal(syscall.SIGHUP))
+	}
+	reload(append(slices.Clone(whole), "nonsense: true\n"...))
+	m.began("", "a faulty site file")
+	m.until("the reload failed", 30*time.Second, map[string][]string{"": {"ReloadFailed"}})
+	reload(whole)
+	m.until("the site file is taken over", 30*time.Second, nothing)
+
+	files := func(limit string) {
+		if out, err := exec.CommandContext(t.Context(), "prlimit", fmt.Sprintf("--pid=%d", exporter.Pid), "--nofile="+limit+":").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	files("10")
+	m.began("", "no file left")
+	want := map[string][]string{"": {"ProbeInternalErrors"}}
+	for _, site := range company.Sites() {
+		want[site] = []string{"Unknown"}
+	}
+	m.until("its own fault is told, and nothing of servers", time.Minute, want)
+	m.stay(want)
+	files("1024")
+	m.until("it has files again", time.Minute, nothing)
+
+	m.breaks("branch-002:ad_denied")
+	m.breaks("branch-003:registrar_gone")
+	m.until("one is unknown, the other blocked", time.Minute, map[string][]string{"branch-002": {"Unknown"}, "branch-003": {"SignInBlocked"}})
+	must(t, exporter.Signal(syscall.SIGSTOP))
+	m.began("", "SIGSTOP")
+	m.until("one exporter is down", time.Minute, map[string][]string{
+		"": {"ExporterDown"}, "branch-002": {"Unknown"}, "branch-003": {"SignInBlocked"}})
+	m.until("what is unknown is silent, the page is not", time.Minute, map[string][]string{"branch-002": {"Unknown"}}, m.silent)
+	must(t, exporter.Signal(syscall.SIGCONT))
+	m.heals()
+	m.until("all is well", time.Minute, nothing)
+}
+
+// tryFewWorkers gives an exporter one worker, whom the silent resolvers of fourteen sites hold.
+func tryFewWorkers(t *testing.T) {
+	company := companyOf(t, 14)
+	m := newServed(t, hurried(), company, []string{fileOf(t, company, 3*time.Second)}, "--probe.concurrency=1")
+	m.breaks("dns_silent")
+	m.began("", "silent resolvers, one worker")
+	m.within("probes wait, and results are too old", 4*time.Minute, func() error {
+		got := m.fired()
+		m.measure(got)
+		if !slices.Contains(got[""], "QueueLate") || !slices.Contains(got[""], "ResultsTooOld") {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
+	m.heals()
+	m.within("results come again", 2*time.Minute, func() error {
+		if got := m.fired(); slices.Contains(got[""], "ResultsTooOld") { // QueueLate looks back on a quarter of an hour
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
+}
