@@ -57,4 +57,5 @@ cross:
 
 # A container image of the binary and nothing else.
 image:
-	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t cx700_exporter:$(VERSION) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		--build-arg CREATED=$$(TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ) -t cx700_exporter:$(VERSION) .
