@@ -3,13 +3,14 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BINARY   ?= cx700_exporter
 VERSION_PACKAGE := github.com/prometheus/common/version
 
-.PHONY: build test long fuzz bench lint cross image
+.PHONY: build test long fuzz bench lint cross service image
 
 # The binary, static, with its version in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -o cx700_exporter -ldflags "-s -w \
+	CGO_ENABLED=0 go build -trimpath -o $(BINARY) -ldflags "-s -w \
 		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
 		./cmd/cx700_exporter
 
@@ -54,6 +55,10 @@ lint:
 cross:
 	GOOS=windows GOARCH=amd64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
+
+# The Windows service, lived through under Wine, which is installed.
+service:
+	scripts/wine-service.sh
 
 # A container image of the binary and nothing else.
 image:

@@ -46,6 +46,8 @@ type cli struct {
 	Dashboards  dashboardsCmd  `cmd:"" help:"Print or write the Grafana dashboards."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the exporter on this machine whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+
+	kong.Plugins // commands of this system only
 }
 
 // environment is what commands run in.
@@ -71,7 +73,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var c cli
+	c := cli{Plugins: platformCommands()}
 	exited := false
 	parser, err := kong.New(&c, kong.Name("cx700_exporter"), kong.Writers(stdout, stderr),
 		kong.Description("Would a CX700 phone get through; if not, what stops it first?"),
@@ -91,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
-	err = command.Run(env)
+	err = command.Run(env, &c)
 	var code exitCode
 	var usage usageError
 	switch {

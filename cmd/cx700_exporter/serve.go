@@ -127,6 +127,13 @@ func (c *serveCmd) plan() (*schedule.Plan, error) {
 
 // Run probes and serves until it is told to stop.
 func (c *serveCmd) Run(env *environment) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	return c.serve(env, hangup)
+}
+
+func (c *serveCmd) serve(env *environment, hangup <-chan os.Signal) error {
 	shared, err := c.shared(env)
 	if err != nil {
 		return err
@@ -137,7 +144,7 @@ func (c *serveCmd) Run(env *environment) error {
 	}
 	ctx, stop := context.WithCancel(env.ctx)
 	defer stop()
-	go d.reloadOnHangup(ctx)
+	go d.reloadOnHangup(ctx, hangup)
 	return d.run(ctx, c.webFlags, nil)
 }
 
@@ -207,10 +214,7 @@ func (d *daemon) currentProblem() string {
 	return ""
 }
 
-func (d *daemon) reloadOnHangup(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-hangup:
