@@ -30,7 +30,7 @@ COPY --from=build --chown=65532:65532 /out/state /var/lib/cx700_exporter
 COPY --from=build /out/cx700_exporter /cx700_exporter
 USER 65532:65532
 EXPOSE 10700
-# Who serves elsewhere, or by TLS, tells healthcheck too: docker run --health-cmd.
+# Who serves elsewhere, or by TLS, says so to both in CX700_WEB_LISTEN_ADDRESS and CX700_WEB_CONFIG_FILE.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/cx700_exporter", "healthcheck"]
 ENTRYPOINT ["/cx700_exporter"]
 CMD ["serve", "--config.file=/etc/cx700_exporter/cx700.yml"]

@@ -20,8 +20,8 @@ import (
 const healthcheckLimit = 4 * time.Second
 
 type healthcheckCmd struct {
-	ListenAddress string `name:"web.listen-address" default:":10700" help:"Where the exporter serves pages, as serve was told."`
-	ConfigFile    string `name:"web.config.file" help:"The web configuration that serve was given."`
+	ListenAddress []string `name:"web.listen-address" env:"CX700_WEB_LISTEN_ADDRESS" default:":10700" help:"Where the exporter serves pages, as serve was told."`
+	ConfigFile    string   `name:"web.config.file" env:"CX700_WEB_CONFIG_FILE" help:"The web configuration that serve was given."`
 }
 
 // Run asks the exporter on this machine whether it is healthy. One that wants a password or a client's certificate
@@ -34,7 +34,7 @@ func (c *healthcheckCmd) Run(env *environment) error {
 	transport := &http.Transport{
 		TLSClientConfig: config, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", c.ListenAddress)
+			return new(net.Dialer).DialContext(ctx, "tcp", c.ListenAddress[0])
 		},
 	}
 	url := "http://localhost/-/healthy"

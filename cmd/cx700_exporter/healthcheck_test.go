@@ -45,9 +45,15 @@ func TestHealthcheck(t *testing.T) {
 			}
 		})
 	}
+	t.Setenv("CX700_WEB_CONFIG_FILE", filepath.Join(dir, "TLS.yml"))
+	p := started(t, "serve", "--config.file=../../examples/minimal.yml")
+	t.Setenv("CX700_WEB_LISTEN_ADDRESS", strings.TrimPrefix(p.url, "http://")+",127.0.0.1:1")
+	if code, stdout, stderr := ran(t, "healthcheck"); code != exitGood || stdout != "healthy: 200 OK\n" {
+		t.Errorf("flags in the environment: exit code %d: %s%s", code, stdout, stderr)
+	}
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer broken.Close()
-	code, _, stderr := ran(t, "healthcheck", "--web.listen-address="+broken.Listener.Addr().String())
+	code, _, stderr := ran(t, "healthcheck", "--web.config.file=", "--web.listen-address="+broken.Listener.Addr().String())
 	if code != exitBad || stderr != "unhealthy: 502 Bad Gateway\n" {
 		t.Errorf("another server: exit code %d: %s", code, stderr)
 	}

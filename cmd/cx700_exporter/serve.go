@@ -72,10 +72,11 @@ func networks(name string) []site.NetworkName {
 	return []site.NetworkName{site.NetworkName(name)}
 }
 
-// webFlags say where and how pages are served.
+// webFlags say where and how pages are served. Those that healthcheck must know are taken from the environment too,
+// which is the same for both in a container.
 type webFlags struct {
-	ListenAddress   []string `name:"web.listen-address" default:":10700" help:"Addresses to serve pages on."`
-	ConfigFile      string   `name:"web.config.file" help:"TLS and passwords, in the exporter-toolkit's format."`
+	ListenAddress   []string `name:"web.listen-address" env:"CX700_WEB_LISTEN_ADDRESS" default:":10700" help:"Addresses to serve pages on."`
+	ConfigFile      string   `name:"web.config.file" env:"CX700_WEB_CONFIG_FILE" help:"TLS and passwords, in the exporter-toolkit's format."`
 	SystemdSocket   bool     `name:"web.systemd-socket" help:"Take the sockets that systemd opened instead of opening any (Linux only)."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Let POST /-/reload read the site file again."`
 }
