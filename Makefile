@@ -1,15 +1,18 @@
 # The verbs of this project. CI calls `make test`; the slow suites are apart in `make long`.
 
 GOLANGCI_LINT_VERSION := v2.15.0
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Of the tag v1.2.3; without one 0.0.0 and the commit.
+VERSION  ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.0.0-g$(shell \
+	git describe --always --exclude '*' --dirty 2>/dev/null || echo unknown))
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BINARY   ?= cx700_exporter
 VERSION_PACKAGE := github.com/prometheus/common/version
 
-.PHONY: build test long fuzz bench lint cross image
+.PHONY: build test long fuzz bench lint cross service release release-check packages image
 
 # The binary, static, with its version in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -o cx700_exporter -ldflags "-s -w \
+	CGO_ENABLED=0 go build -trimpath -o $(BINARY) -ldflags "-s -w \
 		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
 		./cmd/cx700_exporter
 
@@ -29,12 +32,14 @@ test:
 	go test -parallel 4 -timeout 22m ./cmd/...; command=$$?; \
 	wait $$others && exit $$command
 
-# The slow suites: the other systems, every fault against real servers, and the fuzzers.
+# The slow suites: the other systems, every fault against real servers, the fuzzers, and the release.
 long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
 	$(MAKE) cross
 	LONG=1 go test $(RACE) -count=1 -timeout 120m ./...
 	$(MAKE) fuzz
+	$(MAKE) release-check
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) packages service; fi
 
 # Every fuzzer for half a minute.
 fuzz:
@@ -55,6 +60,21 @@ cross:
 	GOOS=windows GOARCH=amd64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
 
+# The Windows service, lived through under Wine, which is installed.
+service:
+	scripts/wine-service.sh
+
+# Everything that a release publishes, into dist/; and the same twice, compared.
+release:
+	scripts/release.sh $(VERSION)
+release-check:
+	scripts/release-check.sh $(VERSION)
+
+# The packages in dist/, lived through in a Debian with systemd that is made for it; needs root.
+packages:
+	scripts/package-check.sh dist/cx700-exporter_*_amd64.deb dist/cx700-exporter-*.x86_64.rpm
+
 # A container image of the binary and nothing else.
 image:
-	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t cx700_exporter:$(VERSION) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		--build-arg CREATED=$$(TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ) -t cx700_exporter:$(VERSION) .

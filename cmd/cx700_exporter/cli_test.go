@@ -112,6 +112,7 @@ func TestTexts(t *testing.T) {
 		{"config check --help", []string{"--config.file", "--shard.count"}},
 		{"trust --help", []string{"authorities"}},
 		{"dashboards --help", []string{"signin", "--output-dir"}},
+		{"healthcheck --help", []string{"--web.listen-address", "--web.config.file"}},
 		{"version --help", []string{"version"}},
 		{"version", []string{"cx700_exporter, version"}},
 		{"trust", append(authorities, "Left today", "Left in a year")},

@@ -35,16 +35,19 @@ type cli struct {
 	LogLevel  string `name:"log.level" enum:"debug,info,warn,error" default:"info" help:"Least severity of log lines: ${enum}."`
 	LogFormat string `name:"log.format" enum:"logfmt,json" default:"logfmt" help:"Format of log lines: ${enum}."`
 
-	Serve      serveCmd      `cmd:"" default:"withargs" help:"Probe all the time and serve /metrics (the default)."`
-	Lab        labCmd        `cmd:"" help:"Start a company on loopback and watch it; for demonstrations and tests."`
-	Check      checkCmd      `cmd:"" help:"Go the phones' way once: each step, then who can sign in, what stops the others and what mends it."`
-	Probe      probeCmd      `cmd:"" help:"Probe once and explain what was asked and answered."`
-	Explain    explainCmd    `cmd:"" help:"Explain a reason, or what a phone's screen says: what leads to it, how to confirm and to mend it."`
-	Config     configCmd     `cmd:"" help:"Work with the site file."`
-	Trust      trustCmd      `cmd:"" help:"Print the authorities built into the phone, and which of them still live."`
-	Rules      rulesCmd      `cmd:"" help:"Print alerts and recording rules for Prometheus."`
-	Dashboards dashboardsCmd `cmd:"" help:"Print or write the Grafana dashboards."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" default:"withargs" help:"Probe all the time and serve /metrics (the default)."`
+	Lab         labCmd         `cmd:"" help:"Start a company on loopback and watch it; for demonstrations and tests."`
+	Check       checkCmd       `cmd:"" help:"Go the phones' way once: each step, then who can sign in, what stops the others and what mends it."`
+	Probe       probeCmd       `cmd:"" help:"Probe once and explain what was asked and answered."`
+	Explain     explainCmd     `cmd:"" help:"Explain a reason, or what a phone's screen says: what leads to it, how to confirm and to mend it."`
+	Config      configCmd      `cmd:"" help:"Work with the site file."`
+	Trust       trustCmd       `cmd:"" help:"Print the authorities built into the phone, and which of them still live."`
+	Rules       rulesCmd       `cmd:"" help:"Print alerts and recording rules for Prometheus."`
+	Dashboards  dashboardsCmd  `cmd:"" help:"Print or write the Grafana dashboards."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the exporter on this machine whether it is healthy; for containers."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+
+	kong.Plugins // commands of this system only
 }
 
 // environment is what commands run in.
@@ -70,7 +73,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var c cli
+	c := cli{Plugins: platformCommands()}
 	exited := false
 	parser, err := kong.New(&c, kong.Name("cx700_exporter"), kong.Writers(stdout, stderr),
 		kong.Description("Would a CX700 phone get through; if not, what stops it first?"),
@@ -90,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
-	err = command.Run(env)
+	err = command.Run(env, &c)
 	var code exitCode
 	var usage usageError
 	switch {

@@ -72,10 +72,11 @@ func networks(name string) []site.NetworkName {
 	return []site.NetworkName{site.NetworkName(name)}
 }
 
-// webFlags say where and how pages are served.
+// webFlags say where and how pages are served. Those that healthcheck must know are taken from the environment too,
+// which is the same for both in a container.
 type webFlags struct {
-	ListenAddress   []string `name:"web.listen-address" default:":10700" help:"Addresses to serve pages on."`
-	ConfigFile      string   `name:"web.config.file" help:"TLS and passwords, in the exporter-toolkit's format."`
+	ListenAddress   []string `name:"web.listen-address" env:"CX700_WEB_LISTEN_ADDRESS" default:":10700" help:"Addresses to serve pages on."`
+	ConfigFile      string   `name:"web.config.file" env:"CX700_WEB_CONFIG_FILE" help:"TLS and passwords, in the exporter-toolkit's format."`
 	SystemdSocket   bool     `name:"web.systemd-socket" help:"Take the sockets that systemd opened instead of opening any (Linux only)."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Let POST /-/reload read the site file again."`
 }
@@ -127,6 +128,13 @@ func (c *serveCmd) plan() (*schedule.Plan, error) {
 
 // Run probes and serves until it is told to stop.
 func (c *serveCmd) Run(env *environment) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	return c.serve(env, hangup)
+}
+
+func (c *serveCmd) serve(env *environment, hangup <-chan os.Signal) error {
 	shared, err := c.shared(env)
 	if err != nil {
 		return err
@@ -137,7 +145,7 @@ func (c *serveCmd) Run(env *environment) error {
 	}
 	ctx, stop := context.WithCancel(env.ctx)
 	defer stop()
-	go d.reloadOnHangup(ctx)
+	go d.reloadOnHangup(ctx, hangup)
 	return d.run(ctx, c.webFlags, nil)
 }
 
@@ -207,10 +215,7 @@ func (d *daemon) currentProblem() string {
 	return ""
 }
 
-func (d *daemon) reloadOnHangup(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-hangup:
