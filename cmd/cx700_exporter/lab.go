@@ -21,7 +21,7 @@ type labCmd struct {
 	ListFaults bool     `help:"List the faults and stop."`
 	Sites      int      `default:"1" help:"How many sites the company has."`
 	Shops      int      `help:"How many small sites it has besides, each with a DHCP server and all else from the headquarters."`
-	Network    string   `enum:"internal,external,both" default:"both" help:"Which networks are watched: ${enum}."`
+	Network    string   `enum:"internal,external,both,none" default:"both" help:"Which networks are watched: ${enum}; none leaves it to another exporter."`
 	PrintSites bool     `name:"print-config" help:"Print the lab's site file at its start."`
 	webFlags   `embed:""`
 	probeFlags `embed:""`
@@ -39,8 +39,13 @@ func (c *labCmd) Validate() error {
 	return c.probeFlags.Validate()
 }
 
-// labInterval is short, so that a fault set by hand shows while one looks.
-const labInterval = 3 * time.Second
+// interval is short, so that a fault set by hand shows while one looks, but leaves each target of a large company a piece
+// of its own: company and exporter share the machine.
+func (c *labCmd) interval() time.Duration {
+	const shortest, longest, piece = 3 * time.Second, time.Minute, 10 * time.Millisecond
+	const targets = 22 // of a site with servers of its own
+	return min(max(shortest, time.Duration(c.Sites*targets+c.Shops)*piece), longest)
+}
 
 // labDownloadInterval leaves a slow server the time that its images need.
 const labDownloadInterval = 15 * time.Second
@@ -80,9 +85,9 @@ func (c *labCmd) Run(env *environment) (err error) {
 			return nil, err
 		}
 		for _, collector := range collectors.All() {
-			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: labInterval}
+			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: c.interval()}
 		}
-		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: labDownloadInterval, MaxBytesPerSecond: labRate}
+		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: max(labDownloadInterval, c.interval()), MaxBytesPerSecond: labRate}
 		return schedule.NewPlan(cfg, collectors.All(), networks(c.Network))
 	})
 	if err := d.reload(); err != nil {

@@ -40,7 +40,7 @@ func (j *journal) note(_ context.Context, env *collectors.Env) error {
 func TestFirstProbesAreSpread(t *testing.T) {
 	const jobs = 1000
 	for _, tt := range []struct{ interval, spread time.Duration }{
-		{time.Minute, jobs * firstSpread},
+		{time.Minute, firstRound(jobs)},
 		{200 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		t.Run(tt.interval.String(), func(t *testing.T) {
@@ -426,7 +426,7 @@ func TestIdleJobsCostNoGoroutine(t *testing.T) {
 		const jobs = 5000
 		before := runtime.NumGoroutine()
 		h := startPlan(t, DefaultConcurrency, planOf(t, []*collectors.Collector{fake("dns", good)}, manyDomains(jobs)...))
-		pass(jobs * firstSpread)
+		pass(firstRound(jobs))
 		if !h.Ready() {
 			t.Fatal("not every target was probed")
 		}

@@ -6,8 +6,11 @@ import (
 )
 
 const (
-	// firstSpread is how far apart first probes are on average: on one core each takes about two milliseconds.
-	firstSpread = 3 * time.Millisecond
+	// firstSpread is how far apart first probes are on average, up to fewJobs; moreSpread is for those beyond. Each takes
+	// two to four milliseconds of a core the first time.
+	firstSpread = 2 * time.Millisecond
+	fewJobs     = 100
+	moreSpread  = 10 * time.Millisecond
 	// regularSpread is how far apart later ones are: a thousand targets fill a minute.
 	regularSpread = 60 * time.Millisecond
 )
@@ -21,7 +24,13 @@ func hash(p *Planned) uint64 {
 
 // firstTurn is how soon a target is probed for the first time, in a plan with so many jobs.
 func firstTurn(p *Planned, jobs int) time.Duration {
-	return time.Duration(hash(p) % uint64(min(p.Target.Interval, time.Duration(jobs)*firstSpread)))
+	return time.Duration(hash(p) % uint64(min(p.Target.Interval, firstRound(jobs))))
+}
+
+// firstRound is how long it takes until so many jobs were begun once.
+func firstRound(jobs int) time.Duration {
+	few := min(jobs, fewJobs)
+	return time.Duration(few)*firstSpread + time.Duration(jobs-few)*moreSpread
 }
 
 // regularTurn is how long after the start of an interval a target is probed. Thousands of targets are spread over the whole
