@@ -1,9 +1,7 @@
 package alerts
 
 import (
-	"embed"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -13,19 +11,21 @@ import (
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
-//go:embed runbooks/*.md
-var written embed.FS
-
 // IndexName is the runbook that lists the others.
-const IndexName = "README.md"
+const IndexName = "README"
 
-// Runbooks gives the runbooks that are built into the program, as Markdown.
-func Runbooks() fs.FS {
-	folder, err := fs.Sub(written, "runbooks")
-	if err != nil {
-		panic(err) // the name is valid
+// Runbook gives the runbook of an alert, or the list of them, as Markdown; the files in runbooks/ are the same. It is
+// empty where there is no such alert.
+func Runbook(name string) string {
+	if name == IndexName {
+		return index()
 	}
-	return folder
+	for _, a := range All() {
+		if a.Name == name {
+			return runbook(a)
+		}
+	}
+	return ""
 }
 
 // toldBy names the alert in whose runbook a reason is told, where neither its step nor what it does to phones decides.
@@ -91,7 +91,7 @@ var plain = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "`",
 func runbook(a Alert) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- %s -->\n\n# %s\n\n", fromTable, a.Name)
-	fmt.Fprintf(&b, "Severity %s%s. All runbooks and reasons: [index](%s).\n", a.Severity, timing(a), IndexName)
+	fmt.Fprintf(&b, "Severity %s%s. All runbooks and reasons: [index](%s).\n", a.Severity, timing(a), IndexName+".md")
 	paragraph := func(title, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "\n**%s** %s\n", title, plain.Replace(text))

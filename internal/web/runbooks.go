@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"strings"
 
@@ -47,20 +46,20 @@ func (headingIDs) Put([]byte) {}
 func runbook(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(r.PathValue("name"), ".md")
 	if name == "" {
-		name = strings.TrimSuffix(alerts.IndexName, ".md")
+		name = alerts.IndexName
 	}
-	text, err := fs.ReadFile(alerts.Runbooks(), name+".md")
-	if told := alerts.TellsOf(name); err != nil && told != "" {
+	text := alerts.Runbook(name)
+	if told := alerts.TellsOf(name); text == "" && told != "" {
 		http.Redirect(w, r, told+"#"+name, http.StatusFound)
 		return
 	}
-	if err != nil {
+	if text == "" {
 		http.Error(w, "there is no such runbook; /runbooks/ lists them", http.StatusNotFound)
 		return
 	}
 	var body, page bytes.Buffer
 	markdown := goldmark.New(goldmark.WithParserOptions(parser.WithAutoHeadingID()))
-	err = markdown.Convert(text, &body, parser.WithContext(parser.NewContext(parser.WithIDs(headingIDs{}))))
+	err := markdown.Convert([]byte(text), &body, parser.WithContext(parser.NewContext(parser.WithIDs(headingIDs{}))))
 	if err == nil {
 		err = runbookPage.Execute(&page, struct {
 			Title string
