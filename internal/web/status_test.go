@@ -270,7 +270,7 @@ func TestOverviewPages(t *testing.T) {
 		}
 		p.start(nil)
 		p.run()
-		pass(5 * time.Second) // the first probes of so many are spread over longer
+		pass(time.Minute) // the first probes of so many are spread over longer
 		for _, tt := range []struct {
 			query       string
 			sites       int
@@ -327,6 +327,7 @@ func TestOverviewIsSmall(t *testing.T) {
 		}
 		p.start(nil)
 		p.run()
+		pass(time.Minute) // the first probes of so many are spread over longer
 		w := p.expect(http.StatusOK, http.MethodGet, "/", "50 of 50 sites blocked", "all-049")
 		if w.Body.Len() > most {
 			t.Errorf("%d bytes, want at most %d", w.Body.Len(), most)
