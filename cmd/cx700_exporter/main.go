@@ -77,9 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exited := false
 	parser, err := kong.New(&c, kong.Name("cx700_exporter"), kong.Writers(stdout, stderr),
 		kong.Description("Would a CX700 phone get through; if not, what stops it first?"),
-		kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames(),
-			"runbooks": alerts.DefaultURLs().Runbooks, "dashboards": alerts.DefaultURLs().Dashboards},
-		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}))
+		helpWords(), kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}))
 	if err != nil {
 		fmt.Fprintln(stderr, "cx700_exporter:", err)
 		return exitUsage
@@ -119,6 +117,12 @@ func misused(err error) string {
 		return program
 	}
 	return program + " " + parse.Context.Selected().Path()
+}
+
+// helpWords stand in the help of flags.
+func helpWords() kong.Vars {
+	return kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames(),
+		"runbooks": alerts.DefaultURLs().Runbooks, "dashboards": alerts.DefaultURLs().Dashboards}
 }
 
 func collectorNames() string {
