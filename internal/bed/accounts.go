@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -202,6 +203,9 @@ func (b *Bed) RestoreAccounts(ctx context.Context) error {
 func (b *Bed) ExportKeytab(ctx context.Context, account Account, file string) error {
 	return b.dc.domain().exportKeytab(ctx, smbConfFile, account, file)
 }
+
+// SambaConfig is the file of the domain controller by which Samba's tools work on its own files: --configfile.
+func (b *Bed) SambaConfig() string { return filepath.Join(string(b.dc.domain()), smbConfFile) }
 
 // AccountState is what a domain controller knows of an account.
 type AccountState struct {
