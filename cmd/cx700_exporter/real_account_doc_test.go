@@ -27,7 +27,7 @@ func TestRealAccountDoc(t *testing.T) {
 	text, err := os.ReadFile("../../docs/account.md")
 	must(t, err)
 	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(block[1]) {
+		for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", "")) {
 			if strings.HasPrefix(line, "samba-tool ") {
 				commands = append(commands, strings.TrimSpace(line))
 			}
