@@ -21,6 +21,7 @@ var (
 	commandLine  = regexp.MustCompile(`^(?:\.[/\\]|go run \./cmd/)?(cx700_exporter(?:\.exe)? .+)$`)
 	shellWord    = regexp.MustCompile(`"([^"]*)"|'([^']*)'|(\S+)`)
 	queryBlock   = regexp.MustCompile("(?s)```promql\n(.*?)```")
+	siteFilePath = regexp.MustCompile(`--config\.file=\S+`)
 	ofTheShell   = regexp.MustCompile(`;| +(?:[>&|#])`)
 	placeholders = strings.NewReplacer("COLLECTOR", "dns", "SITE", "copenhagen", "REASON", "root_empty", "--shard.count=N", "--shard.count=2",
 		"--sites=N", "--sites=2", "<collector>", "dns")
@@ -41,9 +42,9 @@ func commandsIn(text string) (out []string) {
 	return out
 }
 
-// words takes a command line apart as a shell does, up to what the shell keeps for itself.
+// words takes a command line apart as a shell does, up to what the shell keeps for itself. The site file is the example.
 func words(command string) (out []string) {
-	command = placeholders.Replace(command)
+	command = siteFilePath.ReplaceAllString(placeholders.Replace(command), "--config.file=cx700.yml")
 	if end := ofTheShell.FindStringIndex(command); end != nil {
 		command = command[:end[0]]
 	}
