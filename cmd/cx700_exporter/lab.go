@@ -21,7 +21,8 @@ type labCmd struct {
 	ListFaults bool     `help:"List the faults and stop."`
 	Sites      int      `default:"1" help:"How many sites the company has."`
 	Shops      int      `help:"How many small sites it has besides, each with a DHCP server and all else from the headquarters."`
-	Network    string   `enum:"internal,external,both,none" default:"both" help:"Which networks are watched: ${enum}; none leaves it to another exporter."`
+	Network    string   `enum:"internal,external,both" default:"both" help:"Which networks are watched: ${enum}."`
+	Watch      bool     `negatable:"" default:"true" help:"Watch the company; --no-watch leaves that to another exporter."`
 	PrintSites bool     `name:"print-config" help:"Print the lab's site file at its start."`
 	webFlags   `embed:""`
 	probeFlags `embed:""`
@@ -88,7 +89,7 @@ func (c *labCmd) Run(env *environment) (err error) {
 			cfg.Collectors[collector.Name] = site.CollectorSettings{Interval: c.interval()}
 		}
 		cfg.Collectors["firmware_download"] = site.CollectorSettings{Interval: max(labDownloadInterval, c.interval()), MaxBytesPerSecond: labRate}
-		return schedule.NewPlan(cfg, collectors.All(), networks(c.Network))
+		return schedule.NewPlan(cfg, collectors.All(), c.watched())
 	})
 	if err := d.reload(); err != nil {
 		return err
@@ -97,6 +98,13 @@ func (c *labCmd) Run(env *environment) (err error) {
 	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
 	defer stop()
 	return d.run(ctx, c.webFlags, follows(company, d))
+}
+
+func (c *labCmd) watched() []site.NetworkName {
+	if !c.Watch {
+		return nil
+	}
+	return networks(c.Network)
 }
 
 // follows serves the lab's pages, and takes the site file over anew where a fault has changed it.

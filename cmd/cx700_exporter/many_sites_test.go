@@ -65,7 +65,7 @@ func TestThousandSites(t *testing.T) {
 	}
 	const sites, minutes = 1000, 30
 	binary := build(t)
-	_, file := startProgram(t, binary, "lab", fmt.Sprintf("--shops=%d", sites-1), "--print-config", "--network=none")
+	_, file := startProgram(t, binary, "lab", fmt.Sprintf("--shops=%d", sites-1), "--print-config", "--no-watch")
 	within(t, "the site file", time.Minute, func() error {
 		cfg, err := site.Parse("company.yml", []byte(file.String()))
 		if err == nil && len(cfg.Sites) < sites {
