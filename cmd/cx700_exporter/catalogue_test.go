@@ -47,7 +47,7 @@ func chapters() []chapter {
 	return append(out,
 		chapter{"Credentials", collectors.CredentialMetrics()},
 		chapter{"Authorities built into the phone", collectors.AuthorityMetrics()},
-		chapter{"The exporter itself", []*metric.Desc{catalogue.ReloadOK, catalogue.ReloadTime, buildInfo()}})
+		chapter{"The exporter itself", []*metric.Desc{catalogue.ReloadOK, catalogue.ReloadTime, catalogue.ReloadFault, buildInfo()}})
 }
 
 // buildInfo describes what client_golang's version collector gives.

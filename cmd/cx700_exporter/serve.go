@@ -157,7 +157,7 @@ type daemon struct {
 	plan      func() (*schedule.Plan, error)
 
 	reloading sync.Mutex
-	problem   atomic.Pointer[string] // why the last reload failed
+	refusal   atomic.Pointer[refusal] // why the last reload failed; nil when it did not
 
 	reloadOK, reloadTime prometheus.Gauge
 }
@@ -186,13 +186,12 @@ func (d *daemon) reload() error {
 	defer d.reloading.Unlock()
 	plan, err := d.plan()
 	if err != nil {
-		problem := "The site file was not taken over, the one before stays:\n" + err.Error()
-		d.problem.Store(&problem)
+		d.refusal.Store(refusalOf(err))
 		d.reloadOK.Set(0)
 		return err
 	}
 	d.scheduler.Swap(plan)
-	d.problem.Store(nil)
+	d.refusal.Store(nil)
 	d.reloadOK.Set(1)
 	d.reloadTime.SetToCurrentTime()
 	d.env.log.Info("site file taken over", takenOver(plan)...)
@@ -208,9 +207,26 @@ func takenOver(plan *schedule.Plan) []any {
 	return out
 }
 
+// reloadRunning reloads while the exporter runs, where nobody may be there to read the error: the log has it, too.
+func (d *daemon) reloadRunning() error {
+	err := d.reload()
+	if err == nil {
+		return nil
+	}
+	const message = "site file not taken over, the one before stays"
+	faults := site.Faults(err)
+	for _, f := range faults[:min(len(faults), maxFaultsTold)] {
+		d.env.log.Error(message, "file", f.File, "line", f.Line, "key", f.Key, "problem", f.Problem, "mend", f.Mend)
+	}
+	if more := len(faults) - maxFaultsTold; more > 0 || len(faults) == 0 {
+		d.env.log.Error(message, "more_faults", max(more, 0), "err", shortened(err.Error()))
+	}
+	return err
+}
+
 func (d *daemon) currentProblem() string {
-	if problem := d.problem.Load(); problem != nil {
-		return *problem
+	if r := d.refusal.Load(); r != nil {
+		return r.text
 	}
 	return ""
 }
@@ -219,9 +235,7 @@ func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-hangup:
-			if err := d.reload(); err != nil {
-				d.env.log.Error("site file not taken over, the one before stays", "err", err)
-			}
+			_ = d.reloadRunning() // which has told the log
 		case <-ctx.Done():
 			return
 		}
@@ -262,11 +276,14 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
 			yield(authorities)
 			yield(d.credentials())
+			if r := d.refusal.Load(); r != nil {
+				yield(r.set)
+			}
 			d.scheduler.Sets(yield)
 		}},
 	}
 	if f.EnableLifecycle {
-		o.Reload = d.reload
+		o.Reload = d.reloadRunning
 	}
 	return web.Handler(o), nil
 }

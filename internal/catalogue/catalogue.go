@@ -18,11 +18,15 @@ var (
 	ReloadTime = metric.NewGauge("cx700_config_last_reload_success_timestamp_seconds",
 		"When the site file was last read with success.",
 		`time() - cx700_config_last_reload_success_timestamp_seconds`)
+	ReloadFault = metric.NewGauge("cx700_config_fault_info",
+		"A place in the site file for which the last attempt to read it failed, the first ten of them: line 0 is the whole file. "+
+			"Absent when it succeeded.",
+		`max by (job, instance, line, key) (cx700_config_fault_info)`, "line", "key")
 )
 
 // Metrics lists every series, but for those about Go, the process and the build.
 func Metrics() []*metric.Desc {
-	out := slices.Concat(schedule.Metrics(), collectors.CredentialMetrics(), collectors.AuthorityMetrics(), []*metric.Desc{ReloadOK, ReloadTime})
+	out := slices.Concat(schedule.Metrics(), collectors.CredentialMetrics(), collectors.AuthorityMetrics(), []*metric.Desc{ReloadOK, ReloadTime, ReloadFault})
 	for _, c := range collectors.All() {
 		out = append(out, c.Metrics...)
 	}

@@ -39,6 +39,8 @@ type Planned struct {
 	Target    collectors.Target
 	// Sites that depend on the target, in the order of the file.
 	Sites []string
+	// key is that of the target, before its name is told apart from others: it is the same with whatever else the file has.
+	key string
 }
 
 // Plan is everything that a site file asks for. It is not changed once it is made.
@@ -151,7 +153,7 @@ func (p *Plan) add(byKey map[string]*Planned, c *collectors.Collector, t collect
 	key := t.Key()
 	j := byKey[key]
 	if j == nil {
-		j = &Planned{Collector: c, Target: t}
+		j = &Planned{Collector: c, Target: t, key: key}
 		byKey[key] = j
 		p.Jobs = append(p.Jobs, j)
 	}
@@ -222,7 +224,7 @@ func tellApart(jobs []*Planned, elsewhere iter.Seq[*collectors.Target]) {
 	}
 	for _, j := range jobs {
 		if count[labelsOf(&j.Target)] > 1 {
-			j.Target.Name += "~" + j.Target.Key()[:6]
+			j.Target.Name += "~" + j.key[:6]
 		}
 	}
 }

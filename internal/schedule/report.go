@@ -102,6 +102,14 @@ func (r *Report) outcome() string {
 	return strings.Join(names, ",")
 }
 
+// under is the report's series under the name that its target has by now: another plan may have told it apart from others.
+func (r *Report) under(name string) metric.Set {
+	if before := r.Planned.Target.Name; before != name {
+		return r.Set.Renamed("target", before, name)
+	}
+	return r.Set
+}
+
 // Once probes a target once, outside any schedule: it leaves no trace in the state but a credential that
 // was refused. Looks made before due are not used.
 func Once(ctx context.Context, shared *reach.Shared, p *Planned, due time.Time) *Report {

@@ -142,9 +142,9 @@ func (s *Scheduler) Last(p *Planned) *Report {
 func (s *Scheduler) Sets(yield func(metric.Set)) {
 	r := s.plan.Load()
 	yield(r.plan.Set)
-	for _, j := range r.jobs {
+	for i, j := range r.jobs {
 		if report := j.last.Load(); report != nil {
-			yield(report.Set)
+			yield(report.under(r.plan.Jobs[i].Target.Name))
 		}
 	}
 	for _, g := range r.judged {
@@ -185,7 +185,7 @@ func (s *Scheduler) Swap(plan *Plan) {
 	var added []*job
 	now := time.Now()
 	for _, p := range plan.Jobs {
-		key := p.Target.Key()
+		key := p.key
 		j := old[key]
 		if j == nil {
 			first := now.Add(firstTurn(p, len(plan.Jobs)))

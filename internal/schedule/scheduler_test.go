@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/site"
 )
 
 // journal notes when each target was probed, since it was made.
@@ -369,6 +370,37 @@ func TestSwap(t *testing.T) {
 		}
 		if reports != 2 || h.Plan() != after {
 			t.Errorf("%d reports of the plan, want 2 of the new one", reports)
+		}
+	})
+}
+
+// TestJobGoesOnUnderAnotherName adds a site whose target would go by the name of one that is there: that one gets
+// another name, and goes on all the same.
+func TestJobGoesOnUnderAnotherName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := fake("dns", func(_ context.Context, env *collectors.Env) error {
+			env.Emit(descFake, 1, "item")
+			return nil
+		})
+		c.Targets = func(s *site.Site, n site.Network) []collectors.Target {
+			return []collectors.Target{{Collector: "dns", Network: n.Name, Name: "contoso.com", Domains: s.Domains}}
+		}
+		before := planOf(t, []*collectors.Collector{c}, "a.example")
+		h := startPlan(t, DefaultConcurrency, before)
+		pass(time.Second)
+		first := h.Last(before.Jobs[0])
+		both := planOf(t, []*collectors.Collector{c}, "a.example", "b.example")
+		h.Swap(both)
+		if h.Last(both.Jobs[0]) != first {
+			t.Error("the target was not kept")
+		}
+		name := both.Jobs[0].Target.Name
+		if name == "contoso.com" {
+			t.Fatal("the targets go by one name")
+		}
+		got := h.series()
+		if got["cx700_fake{item,internal,"+name+"}"] != 1 || got["cx700_probes_total{dns,internal,"+name+"}"] != 1 {
+			t.Errorf("series: %v", got)
 		}
 	})
 }

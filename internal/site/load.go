@@ -115,3 +115,18 @@ func (f *Fault) Error() string {
 	}
 	return fmt.Sprintf("%s: %s; %s", where, f.Problem, f.Mend)
 }
+
+// Faults takes the error of Load apart, in the order of the file; none where it is of something else.
+func Faults(err error) []*Fault {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Fault
+		for _, e := range joined.Unwrap() {
+			out = append(out, Faults(e)...)
+		}
+		return out
+	}
+	if f := new(Fault); errors.As(err, &f) {
+		return []*Fault{f}
+	}
+	return nil
+}
