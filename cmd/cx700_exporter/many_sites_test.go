@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ import (
 type program struct {
 	url string
 	log *lockedBuffer
+	// stop ends it and waits for that; the test's end does, too.
+	stop func()
 }
 
 // startProgram starts the program with a page on loopback, and gives what it writes to stdout until it listens.
@@ -31,10 +34,11 @@ func startProgram(t *testing.T, binary string, args ...string) (p *program, stdo
 	command := exec.Command(binary, append(args, "--web.listen-address=127.0.0.1:0")...)
 	command.Stdout, command.Stderr = stdout, p.log
 	must(t, command.Start())
-	t.Cleanup(func() {
+	p.stop = sync.OnceFunc(func() {
 		_ = command.Process.Signal(os.Interrupt)
 		_ = command.Wait()
 	})
+	t.Cleanup(p.stop)
 	within(t, "it listens", time.Minute, func() error {
 		m := listening.FindStringSubmatch(p.log.String())
 		if m == nil {
@@ -48,7 +52,20 @@ func startProgram(t *testing.T, binary string, args ...string) (p *program, stdo
 
 func (p *program) metrics(t *testing.T) string {
 	t.Helper()
-	response, err := http.Get(p.url + "/metrics")
+	return p.get(t, "/metrics")
+}
+
+func (p *program) get(t *testing.T, path string) string {
+	t.Helper()
+	return p.ask(t, http.MethodGet, path)
+}
+
+// ask gives the body of an answer, whatever its status.
+func (p *program) ask(t *testing.T, method, path string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, p.url+path, nil)
+	must(t, err)
+	response, err := http.DefaultClient.Do(request)
 	must(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

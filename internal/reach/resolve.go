@@ -91,6 +91,9 @@ func (w Way) askUDP(ctx context.Context, resolver netip.AddrPort, m *dns.Msg) (a
 	return answer, err
 }
 
+// errNoResponse is a packet that is a question itself, as one that comes back from a port that echoes.
+var errNoResponse = errors.New("what comes back is no answer")
+
 var errOtherQuestion = errors.New("the answer is to another question")
 
 func (w Way) exchange(ctx context.Context, network string, resolver netip.AddrPort, m *dns.Msg) (*dns.Msg, error) {
@@ -122,10 +125,14 @@ func (w Way) converse(ctx context.Context, network string, resolver netip.AddrPo
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	client := dns.Client{Net: network}
 	answer, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: conn, UDPSize: udpBuffer})
-	if err != nil && answer != nil && answer.Id == m.Id && answer.Truncated && network == "udp" {
+	switch {
+	case err != nil && answer != nil && answer.Id == m.Id && answer.Truncated && answer.Response && network == "udp":
 		return answer, nil // cut off in the middle of a record; TCP brings the whole
+	case err == nil && !answer.Response:
+		return nil, errNoResponse
+	default:
+		return answer, err
 	}
-	return answer, err
 }
 
 func classify(err error) facts.Outcome {
