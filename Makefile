@@ -41,11 +41,11 @@ long:
 	$(MAKE) release-check
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) packages service; fi
 
-# Every fuzzer for half a minute.
+# Every fuzzer for a minute.
 fuzz:
 	@grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | while IFS=: read -r file line name; do \
 		echo "$${name#func } in $$(dirname $$file)"; \
-		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime 30s -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
+		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime 60s -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
 	done
 
 # What probing, scraping and idling cost.

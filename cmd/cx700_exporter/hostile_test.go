@@ -95,7 +95,7 @@ func (s *stage) lyingNames(add addLiar) {
 
 func (s *stage) lyingPackets(add addLiar) {
 	nothing := func([]byte, func([]byte)) {}
-	garbage := func(p []byte) []byte { return []byte(strings.Repeat("\xff", 100)) }
+	garbage := func([]byte) []byte { return []byte(strings.Repeat("\xff", 100)) }
 	for name, l := range map[string]struct {
 		do     reply
 		reason string
@@ -415,7 +415,7 @@ func expectHealthy(t *testing.T, scrape string) {
 	t.Helper()
 	failing := series(t, scrape, "cx700_probe_failing")
 	for labels := range series(t, scrape, "cx700_site_target_info") {
-		if between(labels, `site="`, `"`) != "healthy" {
+		if labelValue(labels, "site") != "healthy" {
 			continue
 		}
 		for f := range failing {
@@ -427,7 +427,7 @@ func expectHealthy(t *testing.T, scrape string) {
 }
 
 func targetOf(labels string) string {
-	return between(labels, `collector="`, `"`) + between(labels, `network="`, `"`) + between(labels, `target="`, `"`)
+	return labelValue(labels, "collector") + labelValue(labels, "network") + labelValue(labels, "target")
 }
 
 // untold tells which lies are not told yet.
@@ -436,11 +436,11 @@ func untold(t *testing.T, scrape string, liars []liar) error {
 	target, failing := map[string]string{}, map[string][]string{} // by site and collector; by target
 	for labels := range series(t, scrape, "cx700_site_target_info") {
 		if strings.Contains(labels, `network="internal"`) {
-			target[between(labels, `site="`, `"`)+" "+between(labels, `collector="`, `"`)] = targetOf(labels)
+			target[labelValue(labels, "site")+" "+labelValue(labels, "collector")] = targetOf(labels)
 		}
 	}
 	for labels := range series(t, scrape, "cx700_probe_failing") {
-		failing[targetOf(labels)] = append(failing[targetOf(labels)], between(labels, `reason="`, `"`))
+		failing[targetOf(labels)] = append(failing[targetOf(labels)], labelValue(labels, "reason"))
 	}
 	var errs []error
 	for _, l := range liars {

@@ -127,7 +127,7 @@ func (s *stage) overTLS(do talk) talk {
 	}
 }
 
-// identity is a certificate that nobody trusts.
+// selfSigned is a certificate that nobody trusts.
 func selfSigned(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -149,16 +149,6 @@ func hears(conn net.Conn) bool {
 
 // silent never says a word.
 func silent(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
-// halts says something and no more, without an end.
-func halts(said string) talk {
-	return func(conn net.Conn) {
-		if hears(conn) {
-			_, _ = io.WriteString(conn, said)
-			silent(conn)
-		}
-	}
-}
 
 // breaks says something and hangs up.
 func breaks(said string) talk {
@@ -197,7 +187,7 @@ func floods(said, piece string) talk {
 	}
 }
 
-// http serves requests one after the other.
+// serves answers requests one after the other.
 func serves(handler http.HandlerFunc) talk {
 	return func(conn net.Conn) {
 		listener := &oneConnection{conn: conn, done: make(chan struct{})}
@@ -272,7 +262,7 @@ func ber(tag byte, parts ...string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{tag, 0x84}, uint32(len(content)))) + content
 }
 
-// ldap answers the first request, which is for the rootDSE, as a controller does, and every other one with what is said
+// ldapThen answers the first request, which is for the rootDSE, as a controller does, and every other one with what is said
 // to it by the number of the message.
 func ldapThen(do func(conn net.Conn, id byte)) talk {
 	return func(conn net.Conn) {

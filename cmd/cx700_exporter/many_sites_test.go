@@ -109,7 +109,7 @@ func TestThousandSites(t *testing.T) {
 	}
 	probes := series(t, scrape, "cx700_probes_total")
 	for labels, n := range probes {
-		collector := between(labels, `collector="`, `"`)
+		collector := labelValue(labels, "collector")
 		due := float64(ran) / float64(intervals[collector])
 		if n < due-2 || n > due+2 { // the first regular probe comes half an interval to one and a half after the first
 			t.Errorf("%s: %g probes in %s, every %s", labels, n, ran, model.Duration(intervals[collector]))
@@ -149,7 +149,7 @@ func queued(t *testing.T, scrape string, part float64) string {
 	t.Helper()
 	buckets := map[string]float64{}
 	for labels, n := range series(t, scrape, "cx700_probe_queue_seconds_bucket") {
-		buckets[between(labels, `le="`, `"`)] += n
+		buckets[labelValue(labels, "le")] += n
 	}
 	for _, le := range []string{"0.001", "0.005", "0.025", "0.1", "0.5", "2.5", "10"} {
 		if buckets[le] >= part*buckets["+Inf"] {
@@ -159,8 +159,9 @@ func queued(t *testing.T, scrape string, part float64) string {
 	return "more than 10 s"
 }
 
-func between(text, before, after string) string {
-	_, text, _ = strings.Cut(text, before)
-	text, _, _ = strings.Cut(text, after)
+// labelValue is the value of a label of a series.
+func labelValue(labels, name string) string {
+	_, text, _ := strings.Cut(labels, name+`="`)
+	text, _, _ = strings.Cut(text, `"`)
 	return text
 }

@@ -55,6 +55,7 @@ func TestAsk(t *testing.T) {
 		{"truncated, TCP silent", truncated, mute, phone.A, facts.Lookup{Outcome: facts.Truncated, OverTCP: true}},
 		{"truncated, TCP broken", truncated, cut, phone.A, facts.Lookup{Outcome: facts.Truncated, OverTCP: true}},
 		{"malformed", cut, nil, phone.A, facts.Lookup{Outcome: facts.Malformed}},
+		{"the question itself", echo, nil, phone.A, facts.Lookup{Outcome: facts.Malformed, Detail: errNoResponse.Error()}},
 		{"answer to another question", otherQuestion, nil, phone.A,
 			facts.Lookup{Outcome: facts.Malformed, Detail: errOtherQuestion.Error()}},
 	} {

@@ -161,6 +161,9 @@ func cut(w dns.ResponseWriter, q *dns.Msg) {
 	}
 }
 
+// echo sends the question back.
+func echo(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(q) }
+
 // otherQuestion answers something that was not asked.
 func otherQuestion(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)

@@ -23,6 +23,10 @@ const (
 	// probesPerSecond and probeBurst bound what probes on demand send into the network.
 	probesPerSecond = 1
 	probeBurst      = 5
+	// writeTimeout is for a page, scrapeTimeout for a scrape: Prometheus gives up by itself, after its scrape_timeout, and
+	// until then a slow line or a busy machine must not break off what it reads.
+	writeTimeout  = time.Minute
+	scrapeTimeout = 5 * time.Minute
 	// stopGrace is how long answers under way may take after the exporter was told to stop.
 	stopGrace = 5 * time.Second
 )
@@ -47,9 +51,13 @@ type Options struct {
 // Handler returns all pages.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerForTransactional(o.Gatherer, promhttp.HandlerOpts{
+	metrics := promhttp.HandlerForTransactional(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
-	}))
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		writeWithin(w, scrapeTimeout)
+		metrics.ServeHTTP(w, r)
+	})
 	limit := rate.NewLimiter(probesPerSecond, probeBurst)
 	sameOrigin := http.NewCrossOriginProtection()
 	mux.HandleFunc("GET /{$}", o.overview)
@@ -68,7 +76,23 @@ func Handler(o Options) http.Handler {
 		mux.Handle("/lab", o.Lab)
 		mux.Handle("/lab/", o.Lab)
 	}
-	return mux
+	return guarded(mux)
+}
+
+// guarded gives every answer the headers that a page of its own may sharpen.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// writeWithin gives an answer another time than the server's.
+func writeWithin(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d)) // the recorders of tests know no deadlines
 }
 
 func (o Options) ready(w http.ResponseWriter, _ *http.Request) {
@@ -111,6 +135,7 @@ func (o Options) probe(limit *rate.Limiter) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		for i, p := range planned {
+			writeWithin(w, p.Target.Timeout+writeTimeout)
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
@@ -146,7 +171,7 @@ func Serve(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig,
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		WriteTimeout: writeTimeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
 	stopped := make(chan error, 1)
