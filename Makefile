@@ -36,7 +36,7 @@ test:
 long:
 	@if [ "$$(id -u)" = 0 ]; then scripts/real-servers.sh; fi
 	$(MAKE) cross
-	LONG=1 go test $(RACE) -count=1 -timeout 120m ./...
+	LONG=1 go test $(RACE) -count=1 -timeout 240m ./...
 	$(MAKE) fuzz
 	$(MAKE) release-check
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) packages service; fi

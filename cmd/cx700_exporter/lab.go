@@ -121,9 +121,7 @@ func follows(company *lab.Lab, d *daemon) http.Handler {
 		defer mu.Unlock()
 		if now := company.SiteFile(); !bytes.Equal(now, known) {
 			known = now
-			if err := d.reload(); err != nil {
-				d.env.log.Error("site file not taken over, the one before stays", "err", err)
-			}
+			_ = d.reloadRunning() // which has told the log
 		}
 	})
 }

@@ -82,16 +82,7 @@ func TestThousandSites(t *testing.T) {
 	}
 	const sites, minutes = 1000, 30
 	binary := build(t)
-	_, file := startProgram(t, binary, "lab", fmt.Sprintf("--shops=%d", sites-1), "--print-config", "--no-watch")
-	within(t, "the site file", time.Minute, func() error {
-		cfg, err := site.Parse("company.yml", []byte(file.String()))
-		if err == nil && len(cfg.Sites) < sites {
-			err = fmt.Errorf("%d sites", len(cfg.Sites))
-		}
-		return err
-	})
-	path := filepath.Join(t.TempDir(), "company.yml")
-	must(t, os.WriteFile(path, []byte(file.String()), 0o600))
+	_, path := startCompany(t, binary, sites, fmt.Sprintf("--shops=%d", sites-1))
 	begun := time.Now()
 	exporter, _ := startProgram(t, binary, "serve", "--config.file="+path)
 
@@ -103,18 +94,7 @@ func TestThousandSites(t *testing.T) {
 	scrape := exporter.metrics(t)
 	ran := time.Since(begun)
 
-	intervals := map[string]time.Duration{}
-	for _, c := range collectors.All() {
-		intervals[c.Name] = c.Interval
-	}
-	probes := series(t, scrape, "cx700_probes_total")
-	for labels, n := range probes {
-		collector := labelValue(labels, "collector")
-		due := float64(ran) / float64(intervals[collector])
-		if n < due-2 || n > due+2 { // the first regular probe comes half an interval to one and a half after the first
-			t.Errorf("%s: %g probes in %s, every %s", labels, n, ran, model.Duration(intervals[collector]))
-		}
-	}
+	probes := expectEachInterval(t, scrape, ran)
 	if shared := len(probes) - sites; shared > 40 {
 		t.Errorf("%d targets besides one DHCP server for each of %d sites", shared, sites)
 	}
@@ -134,14 +114,56 @@ func TestThousandSites(t *testing.T) {
 	if len(ticks) != sites*9 || slices.Min(counted) < minutes*2-2 || slices.Max(counted)-slices.Min(counted) > 1 {
 		t.Errorf("%d verdicts were counted %g to %g times", len(ticks), slices.Min(counted), slices.Max(counted))
 	}
-	early, late := slices.Max(resident[len(resident)/6:len(resident)/2]), slices.Max(resident[len(resident)/2:])
-	if late > early*1.15 {
-		t.Errorf("memory grows: %.0f MB, later %.0f MB", early/1e6, late/1e6)
-	}
+	late := expectFlat(t, "resident bytes", resident)
 	of := func(name string) float64 { return series(t, scrape, name)[""] }
 	t.Logf("%s: %d targets, %d series, %.1f %% of a core, %.0f MB resident, queued for %s at the 99th percentile",
 		ran.Round(time.Second), len(probes), strings.Count(scrape, "\ncx700_"),
 		of("process_cpu_seconds_total")/ran.Seconds()*100, late/1e6, queued(t, scrape, 0.99))
+}
+
+// startCompany starts a lab that leaves watching to others, and writes its site file.
+func startCompany(t *testing.T, binary string, sites int, args ...string) (company *program, path string) {
+	t.Helper()
+	company, file := startProgram(t, binary, append([]string{"lab", "--print-config", "--no-watch"}, args...)...)
+	within(t, "the site file", time.Minute, func() error {
+		cfg, err := site.Parse("company.yml", []byte(file.String()))
+		if err == nil && len(cfg.Sites) < sites {
+			err = fmt.Errorf("%d sites", len(cfg.Sites))
+		}
+		return err
+	})
+	path = filepath.Join(t.TempDir(), "company.yml")
+	must(t, os.WriteFile(path, []byte(file.String()), 0o600))
+	return company, path
+}
+
+// expectEachInterval holds every target to one probe an interval, and gives how often each was probed.
+func expectEachInterval(t *testing.T, scrape string, ran time.Duration) map[string]float64 {
+	t.Helper()
+	intervals := map[string]time.Duration{}
+	for _, c := range collectors.All() {
+		intervals[c.Name] = c.Interval
+	}
+	probes := series(t, scrape, "cx700_probes_total")
+	for labels, n := range probes {
+		collector := labelValue(labels, "collector")
+		due := float64(ran) / float64(intervals[collector])
+		if n < due-2 || n > due+2 { // the first regular probe comes half an interval to one and a half after the first
+			t.Errorf("%s: %g probes in %s, every %s", labels, n, ran, model.Duration(intervals[collector]))
+		}
+	}
+	return probes
+}
+
+// expectFlat holds what was sampled in even steps to be no more in the second half than in the first, but for its first
+// third, and gives the most of the second half.
+func expectFlat(t *testing.T, what string, samples []float64) float64 {
+	t.Helper()
+	early, late := slices.Max(samples[len(samples)/6:len(samples)/2]), slices.Max(samples[len(samples)/2:])
+	if late > early*1.15 {
+		t.Errorf("%s: at most %.0f, later %.0f", what, early, late)
+	}
+	return late
 }
 
 // queued is how long a part of the probes waited at most for a free worker, by the buckets of the histogram.
