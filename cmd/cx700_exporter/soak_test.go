@@ -21,7 +21,7 @@ import (
 // between.
 var soakFaults = []string{
 	"srv_dropped", "ucupdates_dropped", "ntp_off", "ntp_kiss", "ntp_unsynchronised", "wins_refused", "wins_garbage", "dhcp_other_dns", "dhcp_netbios_domain",
-	"sip_403", "sip_503", "sip_420", "exchange_403", "exchange_404", "update_418", "update_html",
+	"sip_403", "sip_503", "sip_420", "update_418", "update_html",
 }
 
 // steadyFor is how long a fault, or health, is left alone: two intervals of a minute, and what it takes to confirm.
