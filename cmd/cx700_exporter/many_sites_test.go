@@ -150,7 +150,7 @@ func expectEachInterval(t *testing.T, scrape string, ran time.Duration) map[stri
 	for labels, n := range probes {
 		collector := labelValue(labels, "collector")
 		due := float64(ran) / float64(intervals[collector])
-		sooner := collector == "vantage" // it is looked at anew before a failure elsewhere is believed
+		sooner := collector == "vantage"       // it is looked at anew before a failure elsewhere is believed
 		if n < due-2 || n > due+2 && !sooner { // the first regular probe comes half an interval to one and a half after the first
 			t.Errorf("%s: %g probes in %s, every %s", labels, n, ran, model.Duration(intervals[collector]))
 		}
