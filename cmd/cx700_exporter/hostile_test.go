@@ -126,7 +126,7 @@ func (s *stage) lyingPackets(add addLiar) {
 		"silent":            {nothing, "dhcp_server_silent"},
 		"floods":            {echoes(500, garbage), "dhcp_server_malformed"},
 		"cut-option":        {echoes(1, ack("\x0f\xffcontoso")), "dhcp_server_malformed"},
-		"64k":               {echoes(1, func(p []byte) []byte { return largest(ack("")(p)) }), "dhcp_server_malformed"},
+		"64k":               {echoes(1, func(p []byte) []byte { return largest(ack("")(p)) }), "dhcp_dns_missing"},
 		"circle-in-search":  {echoes(1, ack("\x77\x04\x01a\xc0\x00\xff")), "dhcp_dns_missing"},
 		"flood-of-others":   {echoes(500, func(p []byte) []byte { p[4] ^= 0xff; return ack("\xff")(p) }), "dhcp_server_silent"},
 		"question-repeated": {echoes(1, func(p []byte) []byte { return p }), "dhcp_server_malformed"},
