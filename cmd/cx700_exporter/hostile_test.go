@@ -381,7 +381,7 @@ func TestHostilePeers(t *testing.T) {
 	}
 	memory := func(scrape string) float64 { return series(t, scrape, "process_resident_memory_bytes")[""] }
 	exporter := start("honest", honest)
-	within(t, "the honest are probed", 30*time.Second, func() error {
+	within(t, "the honest are probed", time.Minute, func() error {
 		if ready := exporter.get(t, "/-/ready"); !strings.Contains(ready, "is ready") {
 			return errors.New(ready)
 		}
@@ -393,7 +393,7 @@ func TestHostilePeers(t *testing.T) {
 	exporter = start("lying", lying)
 	begun, most := time.Now(), 0.0
 	var scrape string
-	within(t, "all lies are told", 3*hostileInterval, func() error {
+	within(t, "all lies are told", 5*hostileInterval, func() error {
 		time.Sleep(250 * time.Millisecond)
 		scrape = exporter.metrics(t)
 		most = max(most, memory(scrape))
