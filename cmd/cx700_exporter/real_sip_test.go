@@ -41,6 +41,7 @@ func TestRealSIP(t *testing.T) {
 	}{
 		{"healthy", bed.SIP{}, goodOutcome},
 		{"407", bed.SIP{Proxy: true}, goodOutcome},
+		{"100 first", bed.SIP{Trying: true}, goodOutcome},
 		{"403", bed.SIP{Status: 403}, "blocked: sip_forbidden, sip_unavailable"},
 		{"release blocked", bed.SIP{Status: 403, Diagnostic: 17002, Agent: "CPE/1.0.199.123"}, "blocked: sip_unavailable, sip_version_blocked"},
 		{"release declined", bed.SIP{Status: 403, Diagnostic: 17003}, "blocked: sip_unavailable, sip_version_blocked"},

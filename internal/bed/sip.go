@@ -33,6 +33,8 @@ type SIP struct {
 	TargetName string
 	// Registers takes up who registers, without a logon: Bound tells whom.
 	Registers bool
+	// Trying says 100 first, and the rest 200 ms later.
+	Trying bool
 	// Silent answers nothing.
 	Silent bool
 	// Down has nothing answer behind the TLS.
@@ -56,6 +58,7 @@ debug=0
 server_header="Server: RTC/3.5"
 listen=tcp:127.0.0.1:5060
 loadmodule "sl.so"
+loadmodule "cfgutils.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
 loadmodule "usrloc.so"
@@ -63,7 +66,9 @@ loadmodule "registrar.so"
 loadmodule "xlog.so"
 modparam("xlog", "prefix", "")
 request_route {
-	append_to_reply("Date: $utimef(%a, %d %b %Y %H:%M:%S GMT)\r\n");
+`
+
+const kamailioDate = `	append_to_reply("Date: $utimef(%a, %d %b %Y %H:%M:%S GMT)\r\n");
 `
 
 // kamailioChallenge is the healthy end of it: header, name, header, name, status.
@@ -115,6 +120,10 @@ func (s *sipServer) config() string {
 	var text strings.Builder
 	line := func(format string, values ...any) { _, _ = fmt.Fprintf(&text, "\t"+format+"\n", values...) }
 	text.WriteString(kamailioHead)
+	if s.now.Trying {
+		line(`sl_send_reply("100", "Trying"); usleep(200000);`)
+	}
+	text.WriteString(kamailioDate)
 	if s.now.Agent != "" {
 		line("if ($ua =~ %q) {", regexp.QuoteMeta(s.now.Agent))
 	}

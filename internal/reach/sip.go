@@ -108,7 +108,7 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 			continue
 		case message != nil && parsed > before && ofOneHeader(err): // which is passed over
 			continue
-		case !errors.Is(err, io.ErrUnexpectedEOF):
+		case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF): // EOF: nothing is there yet
 			return nil, fmt.Errorf("%w: %w", errNoSIP, err)
 		case read > maxSIPMessages*maxSIPMessage:
 			return nil, fmt.Errorf("%w: too much of it", errNoSIP)

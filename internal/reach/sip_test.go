@@ -84,8 +84,7 @@ func TestRegisterOnce(t *testing.T) {
 	ignored := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignored) })
 	var asked string
-	got := registerAt(t, registrar(t, sipAnswering(
-		"SIP/2.0 100 Trying\r\nVia: SIP/2.0/TLS 192.0.2.1:5\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n\r\n\r\n"+challenged, &asked)), 4*time.Second)
+	got := registerAt(t, registrar(t, sipAnswering(trying+"\r\n\r\n"+challenged, &asked)), 4*time.Second)
 	if got.Problem != "" || got.Status != 401 || got.Server != "RTC/3.5" || got.Date.Format(time.DateTime) != "2009-06-04 06:22:03" || len(got.Served) != 1 {
 		t.Fatalf("got %+v", got)
 	}
@@ -94,6 +93,24 @@ func TestRegisterOnce(t *testing.T) {
 	}
 	if !strings.HasPrefix(asked, "REGISTER sip:fabrikam.com SIP/2.0\r\n") || !strings.Contains(asked, "User-Agent: CPE/1\r\n") {
 		t.Errorf("asked\n%s", asked)
+	}
+}
+
+const trying = "SIP/2.0 100 Trying\r\nVia: SIP/2.0/TLS 192.0.2.1:5\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n"
+
+// TestAnswerInTwoParts, split anywhere: where the records of TLS end says nothing.
+func TestAnswerInTwoParts(t *testing.T) {
+	text := trying + "\r\n\r\n" + challenged
+	for i := range text {
+		answer, err := readResponse(io.MultiReader(strings.NewReader(text[:i]), strings.NewReader(text[i:])))
+		if err != nil {
+			t.Errorf("after %q: %v", text[:i], err)
+			continue
+		}
+		var out facts.SIPAnswer
+		if describeResponse(answer, &out); out.Status != 401 || len(out.Challenges) != 2 || len(out.Diagnostics) != 1 {
+			t.Errorf("after %q: %+v", text[:i], out)
+		}
 	}
 }
 
