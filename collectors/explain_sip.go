@@ -42,6 +42,9 @@ func explainSIPAnswer(w io.Writer, a *facts.SIPAnswer) {
 		if a.NotFollowed != "" {
 			fmt.Fprintf(w, "      not followed: %s\n", a.NotFollowed)
 		}
+		if a.LeftOut > 0 {
+			fmt.Fprintf(w, "      not asked: %d more addresses of %.60s\n", a.LeftOut, a.Host)
+		}
 		if a.Server != "" {
 			fmt.Fprintf(w, "      Server: %.80s\n", a.Server)
 		}

@@ -19,10 +19,8 @@ import (
 
 const (
 	// maxRedirects bounds how often a registrar may lead to another (SIGNIN section 1; the limit is ours).
-	maxRedirects = 3
-	// maxRedirectAddresses bounds how many addresses of another registrar are tried.
-	maxRedirectAddresses = 2
-	sipPort, edgePort    = "5061", "443"
+	maxRedirects      = 3
+	sipPort, edgePort = "5061", "443"
 )
 
 var (
@@ -116,16 +114,28 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 			last.NotFollowed, last.Foreign = why, foreign
 			break
 		}
-		var next facts.SIPAnswer
-		for _, to := range addresses {
-			if next = ask(to, host); next.Problem != facts.SIPNoConnection {
-				break
-			}
-		}
-		last.Next = &next
+		last.Next = askInTurn(ctx, addresses, func(to netip.AddrPort) facts.SIPAnswer { return ask(to, host) })
 		last = last.Next
 	}
 	return first
+}
+
+// askInTurn asks addresses until a connection comes about. Not all at once: each registrar that leads there does so, as
+// each firmware.
+func askInTurn(ctx context.Context, addresses []netip.AddrPort, ask func(netip.AddrPort) facts.SIPAnswer) *facts.SIPAnswer {
+	var last facts.SIPAnswer
+	for i, to := range addresses[:min(len(addresses), maxPoolServers)] {
+		last = ask(to)
+		if last.Problem != "" && ctx.Err() != nil { // it had not its whole time
+			last.LeftOut = len(addresses) - i
+			return &last
+		}
+		if last.Problem != facts.SIPNoConnection {
+			return &last
+		}
+	}
+	last.LeftOut = max(0, len(addresses)-maxPoolServers)
+	return &last
 }
 
 func sipRedirect(status int) bool { return status == 301 || status == 302 }
@@ -148,10 +158,9 @@ func redirected(ctx context.Context, env *Env, contact string) (addresses []neti
 	}
 	to := netip.MustParseAddrPort("0.0.0.0:" + port).Port()
 	for _, a := range reach.Addresses(env.Resolve(ctx, host)) {
-		if len(addresses) < maxRedirectAddresses {
-			addresses = append(addresses, netip.AddrPortFrom(a, to))
-		}
+		addresses = append(addresses, netip.AddrPortFrom(a, to))
 	}
+	slices.SortFunc(addresses, netip.AddrPort.Compare) // DNS gives them in another order each time
 	if addresses == nil {
 		return nil, "", false, host + " has no address"
 	}
@@ -246,7 +255,11 @@ func connectedOn(s *facts.SIP, fw phone.Firmware, route []phone.Endpoint) bool {
 // sipReason says why a registrar does not take up a sign-in; nil when it does.
 func sipReason(a *facts.SIPAnswer) (r *Reason, seen string) {
 	last := a.Last()
-	if last != a && last.Problem == facts.SIPNoConnection {
+	switch {
+	case last.LeftOut > 0:
+		return reasonSIPNotAllAsked, fmt.Sprintf("%s leads to %s, of which %s; not asked: %d more addresses",
+			sipText(a), last.Host, sipText(last), last.LeftOut)
+	case last != a && last.Problem == facts.SIPNoConnection:
 		return reasonSIPRedirectLost, fmt.Sprintf("%s leads to %s at %s: %s", sipText(a), last.Host, last.Address, last.Detail)
 	}
 	seen = sipText(last)
@@ -328,6 +341,9 @@ func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 		}
 		if slices.ContainsFunc(a.Diagnostics, phone.SIPDiagnostic.WarnedVersion) {
 			found.add(reasonSIPVersionWarned, fmt.Sprintf("%s at %s: %s", a.Firmware, s.Address, sipText(a)))
+		}
+		if a.LeftOut > 0 {
+			found.add(reasonSIPLeftOut, fmt.Sprintf("%s: %d addresses are not asked", a.Host, a.LeftOut))
 		}
 		hosts := s.Hosts
 		if a != &s.Answers[i] {

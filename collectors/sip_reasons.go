@@ -62,7 +62,8 @@ var (
 		"see the home pool of the users, and the Director's routes")
 	reasonSIPRedirectLost = sipFault("sip_redirect_lost",
 		"the registrar leads to another one with which no connection comes about, or that has no address", screenSIP,
-		"create the A record of the pool that is named, inside; outside, an Access Edge must not redirect")
+		"inside, create the A record of the pool that is named where it has none, else see that its front ends run and a firewall lets "+
+			"phones through to them; outside, an Access Edge must not redirect")
 )
 
 // What is shown of registrars and stops nobody.
@@ -79,7 +80,7 @@ var (
 		"nothing, or it asks for the password again and again",
 		"see that the name is of a front end of that pool; where it is not, see to what the SRV record and sip.<SIP domain> lead")
 	reasonSIPLeftOut = noting("sip_left_out",
-		"the sign-in order leads to more registrars than are asked", "nothing",
+		"the sign-in order, or a redirect, leads to more registrars than are asked", "nothing",
 		"take addresses out of DNS that serve no phones, such as those of retired front ends")
 )
 

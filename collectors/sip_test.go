@@ -123,6 +123,9 @@ func sipCases(other *x509.Certificate) []sipCase {
 		{"led to a pool that is dead", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com"}
 		})), []string{"sip_redirect_lost", "sip_unavailable"}},
+		{"led to a pool of which not all are asked", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com", LeftOut: 2}
+		})), []string{"sip_left_out", "sip_not_all_asked"}},
 		{"led to a pool with another name", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			next := takesUp()
 			next.Host, next.Served = "pool02.contoso.com", []*x509.Certificate{other}
@@ -168,7 +171,7 @@ func sipCases(other *x509.Certificate) []sipCase {
 }
 
 func TestSIPJudgement(t *testing.T) {
-	produced := map[string]bool{"sip_not_all_asked": true} // as in TestPoolJudgement, by the same code
+	produced := map[string]bool{}
 	for _, tt := range sipCases(proxyCertificate(t, 24*time.Hour, "other.contoso.com")) {
 		t.Run(tt.name, func(t *testing.T) {
 			target := contosoTarget("sip", site.Internal)
@@ -310,5 +313,60 @@ func TestRedirectedOnlyWithinTheSite(t *testing.T) {
 		if !strings.Contains(why, want) || foreign != (want == "none of the site's domains" || want == "another port") {
 			t.Errorf("%q: %q, foreign %t, want %q", contact, why, foreign, want)
 		}
+	}
+}
+
+// TestAskInTurn: as many addresses as registrars that are found otherwise, and those that are left out are counted.
+func TestAskInTurn(t *testing.T) {
+	addresses := func(n int) (list []netip.AddrPort) {
+		for i := range n {
+			list = append(list, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 5061))
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name                   string
+		many, well, until      int // until is how many are asked in time
+		problem                facts.SIPProblem
+		wantAsked, wantLeftOut int
+		wantProblem            facts.SIPProblem
+	}{
+		{"the first", 3, 0, 99, facts.SIPNoConnection, 1, 0, ""},
+		{"the last", 3, 2, 99, facts.SIPNoConnection, 3, 0, ""},
+		{"the last that may be asked", 20, 15, 99, facts.SIPNoConnection, 16, 0, ""},
+		{"none", 3, -1, 99, facts.SIPNoConnection, 3, 0, facts.SIPNoConnection},
+		{"one of those left out", 20, 17, 99, facts.SIPNoConnection, 16, 4, facts.SIPNoConnection},
+		{"the time is up", 5, 4, 2, facts.SIPNoConnection, 2, 4, facts.SIPNoConnection},
+		{"the time is up while one is asked", 5, 4, 1, facts.SIPSilent, 1, 5, facts.SIPSilent},
+		{"silent", 5, 4, 99, facts.SIPSilent, 1, 0, facts.SIPSilent},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		asked, list := 0, addresses(tt.many)
+		got := askInTurn(ctx, list, func(to netip.AddrPort) facts.SIPAnswer {
+			if asked++; asked == tt.until {
+				cancel()
+			}
+			if tt.well >= 0 && to == list[tt.well] {
+				return takesUp()
+			}
+			return sipBroken(tt.problem)
+		})
+		if asked != tt.wantAsked || got.LeftOut != tt.wantLeftOut || got.Problem != tt.wantProblem {
+			t.Errorf("%s: asked %d, left out %d, %q; want %d, %d, %q", tt.name, asked, got.LeftOut, got.Problem, tt.wantAsked, tt.wantLeftOut, tt.wantProblem)
+		}
+	}
+}
+
+// TestRedirectedInAFixedOrder, in whatever order DNS gives them.
+func TestRedirectedInAFixedOrder(t *testing.T) {
+	resolver := testResolver(t, dns.RcodeSuccess, "192.0.2.3", "192.0.2.9", "192.0.2.1")
+	env := &Env{Target: &Target{Domains: phone.Domains{SIP: "fabrikam.com", DHCP: "contoso.com"}, Way: reach.Way{
+		Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.5:53")},
+		ConnectTo: []site.ConnectTo{{Host: "192.0.2.5", ToHost: resolver.Addr().String(), ToPort: fmt.Sprint(resolver.Port())}},
+	}}}
+	got, host, _, why := redirected(t.Context(), env, "pool02.contoso.com")
+	if want := "[192.0.2.1:5061 192.0.2.3:5061 192.0.2.7:5061 192.0.2.9:5061]"; fmt.Sprint(got) != want || host != "pool02.contoso.com" || why != "" {
+		t.Errorf("got %s of %q, %q; want %s", got, host, why, want)
 	}
 }

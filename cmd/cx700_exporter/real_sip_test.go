@@ -114,6 +114,7 @@ func TestRealSIP(t *testing.T) {
 		expect(t, "healed", "internal", goodOutcome)
 	})
 	t.Run("leads on", func(t *testing.T) { testSIPLeadsOn(t, r, file, expect) })
+	t.Run("leads to some", func(t *testing.T) { testSIPLeadsToSome(t, r, outcome, expect) })
 	t.Run("nothing is bound", func(t *testing.T) {
 		must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{Registers: true}))
 		expect(t, "taken up", "internal", "noted: sip_anonymous")
@@ -146,6 +147,26 @@ func TestRealSIP(t *testing.T) {
 		must(t, r.RestoreZones(t.Context()))
 		expect(t, "healed", "internal", goodOutcome)
 	})
+}
+
+// testSIPLeadsToSome lets the pool lead to one of whose three addresses two are dead: DNS turns them round.
+func testSIPLeadsToSome(t *testing.T, r *rig, outcome func(network string) string, expect func(t *testing.T, when, network, want string)) {
+	must(t, r.EditZone(t.Context(), bed.DNSInside, "fabrikam.com", func(text string) string {
+		return text + "pool02 IN A 192.168.7.2\npool02 IN A 192.168.7.3\npool02 IN A 192.168.7.83\n"
+	}))
+	must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{Status: 301, Contact: "pool02.fabrikam.com:5061"}))
+	expect(t, "the last is well", "internal", goodOutcome)
+	for range 5 {
+		if got := outcome("internal"); got != goodOutcome {
+			t.Errorf("the last is well: now %s", got)
+		}
+	}
+	must(t, r.SetRegistrar(t.Context(), bed.FrontEnd2, bed.Closed))
+	expect(t, "none is well", "internal", "blocked: sip_redirect_lost, sip_unavailable")
+	must(t, r.SetRegistrar(t.Context(), bed.FrontEnd2, ""))
+	must(t, r.SetSIP(t.Context(), bed.Pool, bed.SIP{}))
+	must(t, r.RestoreZones(t.Context()))
+	expect(t, "healed", "internal", goodOutcome)
 }
 
 // testSIPLeadsOn lets the pool lead on to its other front end, which answers well, ill, or not at all.

@@ -93,6 +93,9 @@ type SIPAnswer struct {
 	NotFollowed string
 	// Foreign tells that phones may follow all the same: it is we who ask there nobody.
 	Foreign bool
+	// LeftOut is how many other addresses of the same redirect were not asked, none before them having answered: they
+	// were beyond the bound, or the time was up.
+	LeftOut int
 }
 
 // Last is the answer at the end of the redirects.
