@@ -109,62 +109,86 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 			last.NotFollowed = fmt.Sprintf("more than %d redirects", maxRedirects)
 			break
 		}
-		addresses, host, foreign, why := redirected(ctx, env, last.Contact)
-		if why != "" {
+		to, foreign, why := redirected(ctx, env, last.Contacts)
+		if to == nil {
 			last.NotFollowed, last.Foreign = why, foreign
 			break
 		}
-		last.Next = askInTurn(ctx, addresses, func(to netip.AddrPort) facts.SIPAnswer { return ask(to, host) })
+		last.Next = askInTurn(ctx, to, ask)
 		last = last.Next
+		last.Foreign = foreign && last.Problem == facts.SIPNoConnection
 	}
 	return first
 }
 
+// sipLead is an address to which a redirect leads, and the name behind which it is.
+type sipLead struct {
+	address netip.AddrPort
+	host    string
+}
+
 // askInTurn asks addresses until a connection comes about. Not all at once: each registrar that leads there does so, as
 // each firmware.
-func askInTurn(ctx context.Context, addresses []netip.AddrPort, ask func(netip.AddrPort) facts.SIPAnswer) *facts.SIPAnswer {
+func askInTurn(ctx context.Context, to []sipLead, ask func(netip.AddrPort, string) facts.SIPAnswer) *facts.SIPAnswer {
 	var last facts.SIPAnswer
-	for i, to := range addresses[:min(len(addresses), maxPoolServers)] {
-		last = ask(to)
+	for i, lead := range to[:min(len(to), maxPoolServers)] {
+		last = ask(lead.address, lead.host)
 		if last.Problem != "" && ctx.Err() != nil { // it had not its whole time
-			last.LeftOut = len(addresses) - i
+			last.LeftOut = len(to) - i
 			return &last
 		}
 		if last.Problem != facts.SIPNoConnection {
 			return &last
 		}
 	}
-	last.LeftOut = max(0, len(addresses)-maxPoolServers)
+	last.LeftOut = max(0, len(to)-maxPoolServers)
 	return &last
 }
 
 func sipRedirect(status int) bool { return status == 301 || status == 302 }
 
-// redirected finds the registrar to which another one leads: in the site's own domains only. Foreign tells that it is
-// another's.
-func redirected(ctx context.Context, env *Env, contact string) (addresses []netip.AddrPort, host string, foreign bool, why string) {
-	host, port := contact, sipPort
+// redirected finds the registrars to which another one leads: in the site's own domains only. Foreign tells that some
+// are another's; why says why there is none.
+func redirected(ctx context.Context, env *Env, contacts []string) (to []sipLead, foreign bool, why string) {
+	if len(contacts) == 0 {
+		return nil, false, "it does not say where to"
+	}
+	var wrong []string
+	if more := len(contacts) - maxPoolServers; more > 0 {
+		contacts, foreign, wrong = contacts[:maxPoolServers], true, []string{fmt.Sprintf("%d more are not looked for", more)}
+	}
+	for _, contact := range contacts {
+		host, port, other, why := redirectHost(env.Target, contact)
+		foreign = foreign || other
+		if why != "" {
+			wrong = append(wrong, why)
+			continue
+		}
+		addresses := slices.SortedFunc(slices.Values(reach.Addresses(env.Resolve(ctx, host))), netip.Addr.Compare) // DNS turns them round
+		if len(addresses) == 0 {
+			wrong = append(wrong, host+" has no address")
+		}
+		for _, a := range addresses {
+			to = append(to, sipLead{netip.AddrPortFrom(a, port), host})
+		}
+	}
+	return to, foreign, strings.Join(wrong, "; ")
+}
+
+// redirectHost takes apart where a redirect leads.
+func redirectHost(t *Target, contact string) (host string, port uint16, foreign bool, why string) {
+	host, service := contact, sipPort
 	if h, p, err := net.SplitHostPort(contact); err == nil {
-		host, port = h, p
+		host, service = h, p
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	switch {
-	case contact == "":
-		return nil, "", false, "it does not say where to"
-	case !ownHost(env.Target, host):
-		return nil, "", true, fmt.Sprintf("%.100q lies in none of the site's domains", host)
-	case port != sipPort && port != edgePort:
-		return nil, "", true, fmt.Sprintf("%.100q has another port than %s or %s", contact, sipPort, edgePort)
+	case !ownHost(t, host):
+		return "", 0, true, fmt.Sprintf("%.100q lies in none of the site's domains", host)
+	case service != sipPort && service != edgePort:
+		return "", 0, true, fmt.Sprintf("%.100q has another port than %s or %s", contact, sipPort, edgePort)
 	}
-	to := netip.MustParseAddrPort("0.0.0.0:" + port).Port()
-	for _, a := range reach.Addresses(env.Resolve(ctx, host)) {
-		addresses = append(addresses, netip.AddrPortFrom(a, to))
-	}
-	slices.SortFunc(addresses, netip.AddrPort.Compare) // DNS gives them in another order each time
-	if addresses == nil {
-		return nil, "", false, host + " has no address"
-	}
-	return addresses, host, false, ""
+	return host, netip.MustParseAddrPort("0.0.0.0:" + service).Port(), false, ""
 }
 
 func emitSIP(env *Env, s *facts.SIP) {
@@ -259,6 +283,8 @@ func sipReason(a *facts.SIPAnswer) (r *Reason, seen string) {
 	case last.LeftOut > 0:
 		return reasonSIPNotAllAsked, fmt.Sprintf("%s leads to %s, of which %s; not asked: %d more addresses",
 			sipText(a), last.Host, sipText(last), last.LeftOut)
+	case last != a && last.Foreign && last.Problem == facts.SIPNoConnection:
+		return reasonSIPRedirectForeign, fmt.Sprintf("%s, of which %s at %s: %s", sipText(a), last.Host, last.Address, last.Detail)
 	case last != a && last.Problem == facts.SIPNoConnection:
 		return reasonSIPRedirectLost, fmt.Sprintf("%s leads to %s at %s: %s", sipText(a), last.Host, last.Address, last.Detail)
 	}
@@ -386,8 +412,8 @@ func sipText(a *facts.SIPAnswer) string {
 			text += fmt.Sprintf(" %.80q", d.Reason)
 		}
 	}
-	if a.Contact != "" {
-		text += fmt.Sprintf(", leads to %.100q", a.Contact)
+	if a.Contacts != nil {
+		text += fmt.Sprintf(", leads to %.100q", strings.Join(a.Contacts, ", "))
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func sipCases(other *x509.Certificate) []sipCase {
 	second := all(takesUp())
 	second["192.168.7.21:5061"] = func(string) facts.SIPAnswer { return sipStatus(503) }
 	lost := changed(func(a *facts.SIPAnswer) {
-		a.Status, a.Contact, a.NotFollowed = 301, "pool02.contoso.com", "pool02.contoso.com has no address"
+		a.Status, a.Contacts, a.NotFollowed = 301, []string{"pool02.contoso.com"}, "pool02.contoso.com has no address"
 	})
 	calls := func(name string, served *x509.Certificate) facts.SIPAnswer {
 		return changed(func(a *facts.SIPAnswer) {
@@ -123,6 +124,9 @@ func sipCases(other *x509.Certificate) []sipCase {
 		{"led to a pool that is dead", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com"}
 		})), []string{"sip_redirect_lost", "sip_unavailable"}},
+		{"led to a pool that is dead, or to another company", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com", Foreign: true}
+		})), []string{"sip_redirect_foreign"}},
 		{"led to a pool of which not all are asked", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com", LeftOut: 2}
 		})), []string{"sip_left_out", "sip_not_all_asked"}},
@@ -307,20 +311,26 @@ func TestRedirectedOnlyWithinTheSite(t *testing.T) {
 	for contact, want := range map[string]string{
 		"evil.example:5061": "none of the site's domains", "192.0.2.1": "none of the site's domains",
 		"contoso.com.evil.example": "none of the site's domains", "pool01.contoso.com:22": "another port", "pool01.contoso.com:x": "another port",
-		"": "does not say", "pool01.contoso.com": "no address", "POOL01.contoso.com.:443": "no address",
+		"pool01.contoso.com": "no address", "POOL01.contoso.com.:443": "no address",
 	} {
-		_, _, foreign, why := redirected(t.Context(), env, contact)
+		_, foreign, why := redirected(t.Context(), env, []string{contact})
 		if !strings.Contains(why, want) || foreign != (want == "none of the site's domains" || want == "another port") {
 			t.Errorf("%q: %q, foreign %t, want %q", contact, why, foreign, want)
 		}
+	}
+	if to, foreign, why := redirected(t.Context(), env, nil); to != nil || foreign || why != "it does not say where to" {
+		t.Errorf("nowhere: %v, foreign %t, %q", to, foreign, why)
+	}
+	if _, foreign, why := redirected(t.Context(), env, slices.Repeat([]string{"a.contoso.com"}, 20)); !foreign || !strings.HasPrefix(why, "4 more are not looked for;") {
+		t.Errorf("to many: foreign %t, %q", foreign, why)
 	}
 }
 
 // TestAskInTurn: as many addresses as registrars that are found otherwise, and those that are left out are counted.
 func TestAskInTurn(t *testing.T) {
-	addresses := func(n int) (list []netip.AddrPort) {
+	leads := func(n int) (list []sipLead) {
 		for i := range n {
-			list = append(list, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 5061))
+			list = append(list, sipLead{netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 5061), "pool02.contoso.com"})
 		}
 		return list
 	}
@@ -342,12 +352,12 @@ func TestAskInTurn(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		asked, list := 0, addresses(tt.many)
-		got := askInTurn(ctx, list, func(to netip.AddrPort) facts.SIPAnswer {
+		asked, list := 0, leads(tt.many)
+		got := askInTurn(ctx, list, func(to netip.AddrPort, _ string) facts.SIPAnswer {
 			if asked++; asked == tt.until {
 				cancel()
 			}
-			if tt.well >= 0 && to == list[tt.well] {
+			if tt.well >= 0 && to == list[tt.well].address {
 				return takesUp()
 			}
 			return sipBroken(tt.problem)
@@ -358,15 +368,23 @@ func TestAskInTurn(t *testing.T) {
 	}
 }
 
-// TestRedirectedInAFixedOrder, in whatever order DNS gives them.
+// TestRedirectedInAFixedOrder: by preference, then in whatever order DNS gives them.
 func TestRedirectedInAFixedOrder(t *testing.T) {
 	resolver := testResolver(t, dns.RcodeSuccess, "192.0.2.3", "192.0.2.9", "192.0.2.1")
 	env := &Env{Target: &Target{Domains: phone.Domains{SIP: "fabrikam.com", DHCP: "contoso.com"}, Way: reach.Way{
 		Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.5:53")},
 		ConnectTo: []site.ConnectTo{{Host: "192.0.2.5", ToHost: resolver.Addr().String(), ToPort: fmt.Sprint(resolver.Port())}},
 	}}}
-	got, host, _, why := redirected(t.Context(), env, "pool02.contoso.com")
-	if want := "[192.0.2.1:5061 192.0.2.3:5061 192.0.2.7:5061 192.0.2.9:5061]"; fmt.Sprint(got) != want || host != "pool02.contoso.com" || why != "" {
-		t.Errorf("got %s of %q, %q; want %s", got, host, why, want)
+	var got []string
+	to, foreign, _ := redirected(t.Context(), env, []string{"pool.evil.example", "pool02.contoso.com", "a.contoso.com:443"})
+	for _, lead := range to {
+		got = append(got, lead.host+" "+lead.address.String())
+	}
+	want := []string{
+		"pool02.contoso.com 192.0.2.1:5061", "pool02.contoso.com 192.0.2.3:5061", "pool02.contoso.com 192.0.2.7:5061", "pool02.contoso.com 192.0.2.9:5061",
+		"a.contoso.com 192.0.2.1:443", "a.contoso.com 192.0.2.3:443", "a.contoso.com 192.0.2.7:443", "a.contoso.com 192.0.2.9:443",
+	}
+	if !slices.Equal(got, want) || !foreign {
+		t.Errorf("got %q, foreign %t; want %q", got, foreign, want)
 	}
 }

@@ -23,7 +23,7 @@ type SIP struct {
 	// Agent makes the above the answer to those only whose User-Agent holds
 	// it; others get the healthy one.
 	Agent string
-	// Contact is where a redirect leads.
+	// Contact is where a redirect leads; several are parted by a comma.
 	Contact string
 	// BasicOnly offers a logon by Basic only.
 	BasicOnly bool
@@ -130,8 +130,10 @@ func (s *sipServer) config() string {
 	if s.now.Diagnostic != 0 {
 		line(`append_to_reply("ms-diagnostics: %d;reason=\"of the bed\";source=\"pool01.contoso.com\"\r\n");`, s.now.Diagnostic)
 	}
-	if s.now.Contact != "" {
-		line(`append_to_reply("Contact: <sip:%s;transport=tls>\r\n");`, s.now.Contact)
+	for contact := range strings.SplitSeq(s.now.Contact, ",") {
+		if contact != "" {
+			line(`append_to_reply("Contact: <sip:%s;transport=tls>\r\n");`, contact)
+		}
 	}
 	switch {
 	case s.now.Silent:

@@ -82,8 +82,8 @@ type SIPAnswer struct {
 	Date, At    time.Time
 	Challenges  []phone.SIPChallenge
 	Diagnostics []phone.SIPDiagnostic
-	// Contact is where a redirect leads to.
-	Contact string
+	// Contacts are where a redirect leads to, host or host:port, what it prefers first.
+	Contacts []string
 	// Served are the server's certificates, its own first.
 	Served []*x509.Certificate
 	Took   time.Duration
@@ -91,7 +91,7 @@ type SIPAnswer struct {
 	// and NotFollowed tells why not.
 	Next        *SIPAnswer
 	NotFollowed string
-	// Foreign tells that phones may follow all the same: it is we who ask there nobody.
+	// Foreign tells that phones may follow all the same, or, of the last answer, may find another: it is we who ask there nobody.
 	Foreign bool
 	// LeftOut is how many other addresses of the same redirect were not asked, none before them having answered: they
 	// were beyond the bound, or the time was up.

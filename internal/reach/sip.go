@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,10 +156,35 @@ func describeResponse(r *sip.Response, out *facts.SIPAnswer) {
 	}
 	out.Challenges = phone.ParseChallenges(values("WWW-Authenticate", "Proxy-Authenticate"))
 	out.Diagnostics = phone.ParseDiagnostics(values("ms-diagnostics", "ms-diagnostics-public"))
-	if c := r.Contact(); c != nil && r.IsRedirection() {
-		out.Contact = printable(c.Address.Host)
-		if c.Address.Port > 0 {
-			out.Contact += fmt.Sprintf(":%d", c.Address.Port)
+	if r.IsRedirection() {
+		out.Contacts = contacts(r)
+	}
+}
+
+// contacts are where a redirect leads, what it prefers first (RFC 3261 section 8.1.3.4).
+func contacts(r *sip.Response) (hosts []string) {
+	var all []*sip.ContactHeader
+	for _, h := range r.GetHeaders("Contact") {
+		if c, ok := h.(*sip.ContactHeader); ok && !c.Address.Wildcard {
+			all = append(all, c)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b *sip.ContactHeader) int { return cmp.Compare(preference(b), preference(a)) })
+	for _, c := range all {
+		host := printable(c.Address.Host)
+		if c.Address.Port > 0 {
+			host += fmt.Sprintf(":%d", c.Address.Port)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
+// preference is the q value; one that does not say it is as good as any.
+func preference(c *sip.ContactHeader) float64 {
+	q, err := strconv.ParseFloat(c.Params.GetOr("q", "1"), 64)
+	if err != nil {
+		return 1
+	}
+	return q
 }

@@ -118,9 +118,12 @@ func TestRegisterRedirect(t *testing.T) {
 	for contact, want := range map[string]string{
 		"<sip:pool02.contoso.com:5061;transport=tls>": "pool02.contoso.com:5061", "<sip:pool02.contoso.com>": "pool02.contoso.com",
 		"\"x\" <sip:u@pool02.contoso.com:444>;q=1": "pool02.contoso.com:444",
+		"*": "",
+		"<sip:a.contoso.com>\r\nContact: <sip:b.contoso.com:5061>":                                                      "a.contoso.com b.contoso.com:5061",
+		"<sip:a.contoso.com>;q=0.1, <sip:b.contoso.com>;q=0.5\r\nContact: <sip:c.contoso.com>;q=x, <sip:d.contoso.com>": "c.contoso.com d.contoso.com b.contoso.com a.contoso.com",
 	} {
 		text := "SIP/2.0 301 Moved\r\nCSeq: 1 REGISTER\r\nContact: " + contact + "\r\nContent-Length: 0\r\n\r\n"
-		if got := registerAt(t, registrar(t, sipAnswering(text, nil)), 4*time.Second); got.Contact != want || got.Status != 301 {
+		if got := registerAt(t, registrar(t, sipAnswering(text, nil)), 4*time.Second); strings.Join(got.Contacts, " ") != want || got.Status != 301 {
 			t.Errorf("%s: %+v", contact, got)
 		}
 	}
