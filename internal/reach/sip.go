@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,9 +98,12 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 	stream := parser.NewSIPStream()
 	defer stream.Close()
 	buffer := make([]byte, 4<<10)
+	var message sip.Message
 	for seen, read, parsed := 0, 0, 0; seen < maxSIPMessages; {
+		if message == nil {
+			addPhrase(stream.Buffer())
+		}
 		before := parsed
-		var message sip.Message
 		message, parsed, err = stream.ParseNext()
 		switch {
 		case err == nil:
@@ -106,7 +111,7 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 			if r, ok := message.(*sip.Response); ok && !r.IsProvisional() {
 				return r, nil
 			}
-			parsed = 0
+			message, parsed = nil, 0
 			continue
 		case message != nil && parsed > before && ofOneHeader(err): // which is passed over
 			continue
@@ -126,6 +131,18 @@ func readResponse(from io.Reader) (answer *sip.Response, err error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %d messages, and none is a final response", errNoSIP, maxSIPMessages)
+}
+
+// bareStatus is a first line without a phrase, and without the blank before it, which the library's parser wants.
+var bareStatus = regexp.MustCompile(`^((?:\r\n)*SIP/2\.0 \d{3})\r\n`)
+
+// addPhrase adds an empty phrase to a first line that has none.
+func addPhrase(unread *bytes.Buffer) {
+	if found := bareStatus.FindSubmatch(unread.Bytes()); found != nil {
+		rest := append(append(bytes.Clone(found[1]), " \r\n"...), unread.Bytes()[len(found[0]):]...)
+		unread.Reset()
+		unread.Write(rest)
+	}
 }
 
 // ofOneHeader tells whether an error of the parser, past the first line, is of one header only. Not so those of the end

@@ -114,6 +114,24 @@ func TestAnswerInTwoParts(t *testing.T) {
 	}
 }
 
+// TestAnswerWithoutAPhrase, which may be empty (RFC 3261 section 25.1), and without the blank before it.
+func TestAnswerWithoutAPhrase(t *testing.T) {
+	for _, first := range []string{"SIP/2.0 401 ", "SIP/2.0 401", "\r\n\r\nSIP/2.0 401", "SIP/2.0 100\r\nContent-Length: 0\r\n\r\nSIP/2.0 401"} {
+		text := first + strings.TrimPrefix(challenged, "SIP/2.0 401 Unauthorized")
+		for i := range text {
+			answer, err := readResponse(io.MultiReader(strings.NewReader(text[:i]), strings.NewReader(text[i:])))
+			if err != nil {
+				t.Errorf("%q, after %q: %v", first, text[:i], err)
+				continue
+			}
+			var out facts.SIPAnswer
+			if describeResponse(answer, &out); out.Status != 401 || out.Phrase != "" || len(out.Challenges) != 2 {
+				t.Errorf("%q, after %q: %+v", first, text[:i], out)
+			}
+		}
+	}
+}
+
 func TestRegisterRedirect(t *testing.T) {
 	for contact, want := range map[string]string{
 		"<sip:pool02.contoso.com:5061;transport=tls>": "pool02.contoso.com:5061", "<sip:pool02.contoso.com>": "pool02.contoso.com",
@@ -188,6 +206,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 		{"garbage", sipAnswering(strings.Repeat("\x00\xff\r\n", 50), nil), facts.SIPMalformed},
 		{"never an answer", flood, facts.SIPMalformed},
 		{"a header bomb", endless, facts.SIPMalformed},
+		{"no status", sipAnswering("SIP/2.0\r\n"+challenged, nil), facts.SIPMalformed},
 		{"a status that is none", sipAnswering("SIP/2.0 many No\r\n"+challenged, nil), facts.SIPMalformed},
 		{"no length", sipAnswering(strings.Replace(challenged, "Content-Length: 0", "Content-Length: none", 1), nil), facts.SIPMalformed},
 		{"unreadable headers only", unreadable, facts.SIPMalformed},
@@ -207,6 +226,7 @@ func TestRegisterWithoutAnAnswer(t *testing.T) {
 
 func FuzzReadResponse(f *testing.F) {
 	f.Add([]byte(challenged))
+	f.Add([]byte("SIP/2.0 401\r\nContent-Length: 0\r\n\r\n"))
 	f.Add([]byte(strings.Replace(challenged, "Via: ", "Via: none\r\nno header\r\nVia: ", 1)))
 	f.Add([]byte("SIP/2.0 301 Moved\r\nContact: <sip:a:1>\r\nContent-Length: 0\r\n\r\n"))
 	f.Add([]byte("SIP/2.0 401 No\r\n" + strings.Repeat("X: y\r\n", 20000)))
