@@ -50,6 +50,27 @@ func acknowledged(server string, changes map[byte]string) []facts.LeaseAnswer {
 	return out
 }
 
+// toClass changes what is handed to one class.
+func toClass(class string, answers []facts.LeaseAnswer, changes map[byte]string) []facts.LeaseAnswer {
+	out := slices.Clone(answers)
+	for i := range out {
+		if out[i].Class == class {
+			out[i].Options = options(changes)
+		}
+	}
+	return out
+}
+
+// identified is what a server answers that calls itself by another address.
+func identified(by string, answers []facts.LeaseAnswer) []facts.LeaseAnswer {
+	out := slices.Clone(answers)
+	for i := range out {
+		out[i].Options = maps.Clone(out[i].Options)
+		out[i].Options[phone.OptionServerID] = netip.MustParseAddr(by).AsSlice()
+	}
+	return out
+}
+
 func noLease(server string, q facts.LeaseQuestion, p facts.LeaseProblem) []facts.LeaseAnswer {
 	a := facts.LeaseAnswer{Question: q, Class: phone.ClassPhone, Problem: p, Detail: "as seen"}
 	if server != "" {
@@ -87,6 +108,7 @@ func dhcpCases() []dhcpCase {
 	offer := func(server string, changes map[byte]string) []facts.LeaseAnswer {
 		return []facts.LeaseAnswer{{Question: facts.Discover, Class: phone.ClassPhone, Server: netip.MustParseAddr(server), Options: options(changes)}}
 	}
+	nothing := map[byte]string{phone.OptionDNSServers: "", phone.OptionDomain: ""}
 	return []dhcpCase{
 		{"the guide's company", nil, with(one, nil), nil},
 		{"two servers that agree", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, nil)}, nil},
@@ -117,7 +139,20 @@ func dhcpCases() []dhcpCase {
 		{"an unnamed server offers the same", named, [][]facts.LeaseAnswer{fine, offer(two, nil)}, []string{"dhcp_server_unexpected"}},
 		{"an unnamed server offers something else", named, [][]facts.LeaseAnswer{fine, offer(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
 			[]string{"dhcp_domain_differs", "dhcp_server_unexpected", "dhcp_servers_differ"}},
-		{"a named server has another address", named, [][]facts.LeaseAnswer{acknowledged(two, nil), offer(two, nil)}, nil},
+		{"a named server has another address", named, [][]facts.LeaseAnswer{identified(two, fine), identified(two, offer(two, nil))}, nil},
+		{"a named server calls itself by the other's", nil,
+			[][]facts.LeaseAnswer{identified(one, acknowledged(one, nil)), identified(one, acknowledged(two, nothing))}, []string{"dhcp_servers_differ"}},
+		{"two offer as the same server", nil, [][]facts.LeaseAnswer{fine, offer(one, nil), offer(one, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
+			[]string{"dhcp_domain_differs", "dhcp_servers_differ"}},
+		{"nothing for phones", nil, [][]facts.LeaseAnswer{toClass(phone.ClassPhone, fine, nothing)}, []string{"dhcp_dns_missing", "dhcp_domain_missing"}},
+		{"something for phones only", nil, [][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, nothing)}, nil},
+		{"half a search list for each class", searches, [][]facts.LeaseAnswer{toClass(phone.ClassPhone,
+			acknowledged(one, map[byte]string{phone.OptionSearch: "dk"}), map[byte]string{phone.OptionSearch: "contoso.com"})},
+			[]string{"dhcp_search_differs", "dhcp_search_text"}},
+		{"no offer of what INFORM shows", nil, [][]facts.LeaseAnswer{fine, offer(one, nothing)}, []string{"dhcp_dns_missing", "dhcp_domain_missing"}},
+		{"registrars for those who sign in by PIN", func(t *Target) { t.Lease.SIPServers = []string{"pool01.contoso.com"} },
+			[][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, map[byte]string{phone.OptionSIPServers: everything[phone.OptionSIPServers]})}, nil},
+		{"no answer to phones", nil, [][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseSilent), fine[1:]}, []string{"dhcp_server_silent"}},
 		{"no server is named", nil, [][]facts.LeaseAnswer{fine, offer(two, nil)}, nil},
 		{"two that differ", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
 			[]string{"dhcp_domain_differs", "dhcp_servers_differ"}},
