@@ -400,6 +400,8 @@ func (o handed) judge(t *Target, servers []dhcpServer, found findings) {
 		all = append(all, h.server+" "+orNone(h.got))
 		differ = differ || !sameSet(h.got, handings[0].got)
 		switch {
+		case h.unreadable != nil && o.missing == o.differs: // else it is missing, where it is the only one
+			found.add(o.differs, fmt.Sprintf("option %s of %s cannot be read: %v", o.label(), h.server, h.unreadable))
 		case h.got == nil:
 			lacking++
 		case want == nil && o.unsaid != nil:

@@ -129,6 +129,12 @@ func dhcpCases() []dhcpCase {
 		{"a search list nobody told of", nil, with(one, map[byte]string{phone.OptionSearch: "dk"}), []string{"dhcp_not_in_site_file", "dhcp_search_text"}},
 		{"a WINS server nobody told of", nil, with(one, map[byte]string{phone.OptionWINSServers: "\xc0\xa8\x07\x0a"}), []string{"dhcp_not_in_site_file"}},
 		{"others nobody told of", nil, with(one, map[byte]string{phone.OptionNTPServers: "\xc0\xa8\x07\x14", phone.OptionVendor: "\x0a\x00"}), nil},
+		{"a vendor option nobody can read", nil, with(one, map[byte]string{phone.OptionVendor: "\x0a\xff\x00"}), []string{"dhcp_vendor_missing"}},
+		{"a vendor option nobody can read, for one class", func(t *Target) { t.Lease.VendorClasses = []string{phone.ClassProvisioning} },
+			[][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, map[byte]string{phone.OptionVendor: "\x0a"})}, []string{"dhcp_vendor_missing"}},
+		{"half a WINS server", nil, with(one, map[byte]string{phone.OptionWINSServers: "\xc0\xa8"}), []string{"dhcp_wins_differs"}},
+		{"half a time server", nil, with(one, map[byte]string{phone.OptionNTPServers: "\xc0\xa8"}), []string{"dhcp_ntp_differs"}},
+		{"a registrar nobody can read", nil, with(one, map[byte]string{phone.OptionSIPServers: "pool01"}), []string{"dhcp_sip_differs"}},
 		{"none of what a CX700 does without", all, with(one, nil), []string{"dhcp_ntp_differs", "dhcp_sip_differs", "dhcp_vendor_missing", "dhcp_wins_differs"}},
 		{"one vendor class only", func(t *Target) { t.Lease.VendorClasses = phone.VendorClasses() },
 			[][]facts.LeaseAnswer{fine[:1], acknowledged(one, map[byte]string{phone.OptionVendor: "\x0a\x00"})[1:]}, []string{"dhcp_vendor_missing"}},
@@ -211,6 +217,9 @@ func TestEmitDHCP(t *testing.T) {
 			acknowledged("192.168.7.3", map[byte]string{phone.OptionDomain: "CONTOSO"})...), map[string]float64{
 			"cx700_dhcp_servers ": 2, "cx700_dhcp_option_ok 006": 1, "cx700_dhcp_option_ok 015": 0, "cx700_dhcp_option_ok 119": 0,
 			"cx700_dhcp_search_info 192.168.7.2 rfc3397": 1}},
+		{"phones get half a DNS server", toClass(phone.ClassPhone, acknowledged("192.168.7.2", map[byte]string{phone.OptionSearch: textSearch}),
+			map[byte]string{phone.OptionDNSServers: "\xc0\xa8"}), map[string]float64{
+			"cx700_dhcp_servers ": 1, "cx700_dhcp_option_ok 006": 0, "cx700_dhcp_option_ok 015": 1, "cx700_dhcp_option_ok 119": 0}},
 		{"silent", noLease("192.168.7.2", facts.Inform, facts.LeaseSilent), map[string]float64{"cx700_dhcp_servers ": 0}},
 		{"not asked", noLease("192.168.7.2", facts.Inform, facts.LeaseNotPermitted), map[string]float64{}},
 	} {

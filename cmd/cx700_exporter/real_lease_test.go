@@ -92,6 +92,9 @@ func leaseFaults() []leaseFault {
 		{"half of 119 for each class", changed(func(l *bed.Lease) {
 			l.ByClass = map[string]bed.Lease{"CPE-OCPHONE": {SearchText: "contoso.com"}, "MS-UC-Client": {SearchText: "dev.contoso.com"}}
 		}), nil, nil, map[string]string{"search": "degraded: dhcp_search_differs, dhcp_search_text"}},
+		{"043 and 120 that nobody can read", changed(func(l *bed.Lease) {
+			l.SIPServers, l.Vendor = "02", map[string]string{"CPE-OCPHONE": "0a:ff:00"}
+		}), nil, nil, map[string]string{"guide": "noted: dhcp_sip_differs, dhcp_vendor_missing"}},
 		{"all options", all, nil, nil, map[string]string{"all": good, "guide": "noted: dhcp_not_in_site_file"}},
 		{"no 006", changed(func(l *bed.Lease) { l.DNSServers = "" }), nil, nil, map[string]string{"guide": "blocked: dhcp_dns_missing"}},
 		{"another 006", changed(func(l *bed.Lease) { l.DNSServers = "192.168.7.5" }), nil, nil, map[string]string{"guide": "degraded: dhcp_dns_differs"}},
