@@ -87,8 +87,11 @@ func emitDHCP(env *Env, lease *facts.Lease) {
 	}
 	for _, o := range handedOut() {
 		if want := o.want(env.Target); want != nil {
-			wrong := slices.ContainsFunc(servers, func(s dhcpServer) bool { return !o.fits(o.got(s), want) })
-			env.Emit(descDHCPOption, oneIf(!wrong), o.label())
+			all := o.handings(servers)
+			wrong := slices.ContainsFunc(all, func(h handing) bool { return !o.fits(h, want) })
+			if len(all) > 0 {
+				env.Emit(descDHCPOption, oneIf(!wrong), o.label())
+			}
 		}
 	}
 	for _, s := range servers {
@@ -99,11 +102,13 @@ func emitDHCP(env *Env, lease *facts.Lease) {
 func emitDHCPServer(env *Env, s dhcpServer) {
 	var forms []phone.SearchForm
 	lease, told := time.Duration(0), false
-	for _, a := range s.answers {
+	for _, a := range s.toPhones() {
 		if form, _ := a.Options.Search(); form != "" && !slices.Contains(forms, form) {
 			forms = append(forms, form)
 			env.Emit(descDHCPSearch, 1, s.name, string(form))
 		}
+	}
+	for _, a := range s.answers {
 		if d, ok := a.Options.LeaseTime(); ok {
 			lease, told = max(lease, d), true
 		}
@@ -120,11 +125,13 @@ func notAsked(a facts.LeaseAnswer) bool {
 
 // dhcpServer is all that one server answered.
 type dhcpServer struct {
+	// name is the address that was asked; of one that only hears broadcasts, by which it answers.
 	name    string
 	answers []facts.LeaseAnswer
 }
 
-// dhcpServers lists those that answered.
+// dhcpServers lists those that answered. Servers that are asked are told apart by the address at which they are, whatever
+// they say in option 054; by that an offer belongs to one that was asked.
 func dhcpServers(lease *facts.Lease) []dhcpServer {
 	var out []dhcpServer
 	for _, a := range lease.Answers {
@@ -132,6 +139,9 @@ func dhcpServers(lease *facts.Lease) []dhcpServer {
 			continue
 		}
 		i := slices.IndexFunc(out, func(s dhcpServer) bool { return s.name == a.Server.String() })
+		if i < 0 && a.Question == facts.Discover {
+			i = slices.IndexFunc(out, func(s dhcpServer) bool { return s.identifier() == a.Server.String() })
+		}
 		if i < 0 {
 			i = len(out)
 			out = append(out, dhcpServer{name: a.Server.String()})
@@ -141,6 +151,43 @@ func dhcpServers(lease *facts.Lease) []dhcpServer {
 	return out
 }
 
+// identifier is option 054 of the first answer, else the name.
+func (s dhcpServer) identifier() string {
+	if list, err := s.answers[0].Options.Addresses(phone.OptionServerID); err == nil && len(list) == 1 {
+		return list[0].String()
+	}
+	return s.name
+}
+
+// text is the name, with option 054 beside it where that is another address.
+func (s dhcpServer) text() string {
+	if id := s.identifier(); id != s.name {
+		return s.name + " (054 " + id + ")"
+	}
+	return s.name
+}
+
+// to lists the answers to a vendor class. Where the server makes an offer that is what clients get, and INFORM may show
+// other options than the pool has.
+func (s dhcpServer) to(class string) []facts.LeaseAnswer {
+	var offers, all []facts.LeaseAnswer
+	for _, a := range s.answers {
+		if a.Class != class {
+			continue
+		}
+		if all = append(all, a); a.Question == facts.Discover {
+			offers = append(offers, a)
+		}
+	}
+	if offers != nil {
+		return offers
+	}
+	return all
+}
+
+// toPhones lists what phones get.
+func (s dhcpServer) toPhones() []facts.LeaseAnswer { return s.to(phone.ClassPhone) }
+
 // handed is an option that is compared with the site file.
 type handed struct {
 	code byte
@@ -148,8 +195,8 @@ type handed struct {
 	class string
 	// want is what the site file says; nil where it says nothing, and empty where that it is not handed out.
 	want func(*Target) []string
-	// read gives what came in one answer; nil where it did not come, or is nothing that can be read.
-	read func(facts.LeaseAnswer) []string
+	// read gives what came in one answer; nil where it did not come, or with an error why it cannot be read.
+	read func(phone.DHCPOptions) ([]string, error)
 	// missing is for an option that no server has, differs for one of which some server has another value,
 	// unsaid for one of which the site file says nothing; nil where that is nothing to tell.
 	missing, differs, unsaid *Reason
@@ -168,7 +215,7 @@ func handedOut() []handed {
 	}
 	for _, class := range phone.VendorClasses() {
 		out = append(out, handed{phone.OptionVendor, class, wantVendor(class),
-			readVendor(class), reasonDHCPVendorMissing, reasonDHCPVendorMissing, nil})
+			readVendor, reasonDHCPVendorMissing, reasonDHCPVendorMissing, nil})
 	}
 	return append(out,
 		handed{phone.OptionWINSServers, "", func(t *Target) []string { return addressesOf(t.Lease.WINSServers) },
@@ -182,51 +229,72 @@ func handedOut() []handed {
 // label is the option's number as administrators write it, and for whom it is.
 func (o handed) label() string { return strings.TrimSpace(fmt.Sprintf("%03d %s", o.code, o.class)) }
 
-// fits tells whether what a server hands out is what the site file says, which of option 043 is only whether it is
-// there.
-func (o handed) fits(got, want []string) bool {
-	if o.class != "" {
-		return (got != nil) == (len(want) > 0)
-	}
-	return sameSet(got, want)
+// handing is what one answer holds of an option.
+type handing struct {
+	server     string
+	got        []string
+	unreadable error
 }
 
-// got is all that a server hands out of an option, to whatever question, each once.
-func (o handed) got(s dhcpServer) []string {
-	var out []string
-	for _, a := range s.answers {
-		for _, v := range o.read(a) {
-			if !slices.Contains(out, v) {
-				out = append(out, v)
+// handings lists what the servers hand out of an option, answer by answer: to phones, or to the class for which it is meant.
+// Option 120 is for phones that ask as either (CONTRACT section 6.4), so that it may come to one of them only.
+func (o handed) handings(servers []dhcpServer) []handing {
+	var out []handing
+	for _, s := range servers {
+		own := o.of(s, cmp.Or(o.class, phone.ClassPhone))
+		if o.code == phone.OptionSIPServers && !slices.ContainsFunc(own, handing.there) {
+			if other := o.of(s, phone.ClassProvisioning); slices.ContainsFunc(other, handing.there) {
+				own = other
 			}
 		}
+		out = append(out, own...)
 	}
 	return out
 }
 
-func readAddresses(code byte) func(facts.LeaseAnswer) []string {
-	return func(a facts.LeaseAnswer) []string {
-		list, _ := a.Options.Addresses(code)
-		return phone.AddressTexts(list)
+func (o handed) of(s dhcpServer, class string) []handing {
+	var out []handing
+	for _, a := range s.to(class) {
+		got, err := o.read(a.Options)
+		out = append(out, handing{s.text(), got, err})
+	}
+	return out
+}
+
+func (h handing) there() bool { return h.got != nil || h.unreadable != nil }
+
+// fits tells whether an answer holds what the site file says, which of option 043 is only whether it is there.
+func (o handed) fits(h handing, want []string) bool {
+	if h.unreadable != nil {
+		return false
+	}
+	if o.class != "" {
+		return (h.got != nil) == (len(want) > 0)
+	}
+	return sameSet(h.got, want)
+}
+
+func readAddresses(code byte) func(phone.DHCPOptions) ([]string, error) {
+	return func(o phone.DHCPOptions) ([]string, error) {
+		list, err := o.Addresses(code)
+		return phone.AddressTexts(list), err
 	}
 }
 
-func readDomain(a facts.LeaseAnswer) []string {
-	if d := a.Options.Domain(); d != "" {
-		return []string{d}
+func readDomain(o phone.DHCPOptions) ([]string, error) {
+	if d := o.Domain(); d != "" {
+		return []string{d}, nil
 	}
-	return nil
+	return nil, nil
 }
 
-func readSearch(a facts.LeaseAnswer) []string {
-	_, names := a.Options.Search()
-	return names
+// readSearch leaves it to judgeSearchForms to tell what cannot be read.
+func readSearch(o phone.DHCPOptions) ([]string, error) {
+	_, names := o.Search()
+	return names, nil
 }
 
-func readSIPServers(a facts.LeaseAnswer) []string {
-	names, _ := a.Options.SIPServers()
-	return names
-}
+func readSIPServers(o phone.DHCPOptions) ([]string, error) { return o.SIPServers() }
 
 // wantVendor gives a word where the site file says that option 043 is handed out to a class: not what is in it.
 func wantVendor(class string) func(*Target) []string {
@@ -242,14 +310,12 @@ func wantVendor(class string) func(*Target) []string {
 	}
 }
 
-// readVendor reads option 043 of the answers to one class.
-func readVendor(class string) func(facts.LeaseAnswer) []string {
-	return func(a facts.LeaseAnswer) []string {
-		if _, there := a.Options[phone.OptionVendor]; !there || a.Class != class {
-			return nil
-		}
-		return []string{cmp.Or(vendorText(a.Options), "empty")}
+func readVendor(o phone.DHCPOptions) ([]string, error) {
+	if _, there := o[phone.OptionVendor]; !there {
+		return nil, nil
 	}
+	_, err := o.Vendor()
+	return []string{cmp.Or(vendorText(o), "empty")}, err
 }
 
 // addressesOf writes the IPv4 addresses out, which are those that DHCP can hand out.
@@ -318,7 +384,7 @@ func judgeUnexpected(t *Target, servers []dhcpServer, found findings) {
 	for _, s := range servers {
 		asked := slices.ContainsFunc(s.answers, func(a facts.LeaseAnswer) bool { return a.Question == facts.Inform })
 		if known != nil && !asked && !slices.Contains(known, s.name) {
-			found.add(reasonDHCPServerUnexpected, s.name+" makes offers; by the site file "+strings.Join(known, ", "))
+			found.add(reasonDHCPServerUnexpected, s.text()+" makes offers; by the site file "+strings.Join(known, ", "))
 		}
 	}
 }
@@ -326,27 +392,28 @@ func judgeUnexpected(t *Target, servers []dhcpServer, found findings) {
 // judge compares what the servers hand out with the site file and with each other.
 func (o handed) judge(t *Target, servers []dhcpServer, found findings) {
 	want := o.want(t)
-	first := o.got(servers[0])
+	handings := o.handings(servers)
 	var all []string
 	lacking, differ := 0, false
-	for _, s := range servers {
-		got := o.got(s)
-		text := fmt.Sprintf("option %s of %s: %s", o.label(), s.name, orNone(got))
-		all = append(all, s.name+" "+orNone(got))
-		differ = differ || !sameSet(got, first)
+	for _, h := range handings {
+		text := fmt.Sprintf("option %s of %s: %s", o.label(), h.server, orNone(h.got))
+		all = append(all, h.server+" "+orNone(h.got))
+		differ = differ || !sameSet(h.got, handings[0].got)
 		switch {
-		case got == nil:
+		case h.unreadable != nil && o.missing == o.differs: // else it is missing, where it is the only one
+			found.add(o.differs, fmt.Sprintf("option %s of %s cannot be read: %v", o.label(), h.server, h.unreadable))
+		case h.got == nil:
 			lacking++
 		case want == nil && o.unsaid != nil:
 			found.add(o.unsaid, text)
-		case want == nil || o.fits(got, want):
-		case o.code == phone.OptionDomain && !strings.Contains(strings.Join(got, "."), "."):
+		case want == nil || o.fits(h, want):
+		case o.code == phone.OptionDomain && !strings.Contains(strings.Join(h.got, "."), "."):
 			found.add(reasonDHCPDomainNetBIOS, text)
 		default:
 			found.add(o.differs, text+"; by the site file "+orNone(want))
 		}
 	}
-	if len(want) > 0 && lacking == len(servers) {
+	if len(want) > 0 && lacking > 0 && lacking == len(handings) {
 		found.add(o.missing, fmt.Sprintf("option %s: none that can be read; by the site file %s", o.label(), orNone(want)))
 	}
 	if differ {
@@ -365,9 +432,9 @@ func judgeSearchForms(servers []dhcpServer, found findings) {
 		phone.SearchMalformed: reasonDHCPSearchMalformed, phone.SearchText: reasonDHCPSearchText, phone.SearchRFC: reasonDHCPSearchRFC,
 	}
 	for _, s := range servers {
-		for _, a := range s.answers {
+		for _, a := range s.toPhones() {
 			if form, _ := a.Options.Search(); form != "" {
-				found.add(reasons[form], fmt.Sprintf("%s: %.120q", s.name, a.Options[phone.OptionSearch]))
+				found.add(reasons[form], fmt.Sprintf("%s: %.120q", s.text(), a.Options[phone.OptionSearch]))
 			}
 		}
 	}

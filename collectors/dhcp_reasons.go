@@ -76,16 +76,16 @@ var (
 		"option 119 is as RFC 3397 has it; whether a CX700 reads that is not known",
 		"nothing, or Cannot sign in where users log on as DOMAIN\\user", "where such a logon fails, write it as text, as on page 3 of the guide")
 	reasonDHCPWINSDiffers = noting("dhcp_wins_differs",
-		"DHCP servers hand out other WINS servers, option 044, than the site file says, or none",
+		"DHCP servers hand out other WINS servers, option 044, than the site file says, none, or what cannot be read",
 		"nothing, or a domain controller that is not watched", mendDHCPOption+"044 WINS/NBNS Servers; or write in dhcp.wins_servers what is meant")
 	reasonDHCPTimeDiffers = noting("dhcp_ntp_differs",
-		"DHCP servers hand out other time servers, option 042, than the site file says, or none; a CX700 does not use them",
+		"DHCP servers hand out other time servers, option 042, than the site file says, none, or what cannot be read; a CX700 does not use them",
 		"nothing", mendDHCPOption+"042 NTP Servers; or write in dhcp.ntp_servers what is meant")
 	reasonDHCPSIPDiffers = noting("dhcp_sip_differs",
-		"DHCP servers hand out other registrars, option 120, than the site file says, or none; a CX700 signs in without",
+		"DHCP servers hand out other registrars, option 120, than the site file says, none, or what cannot be read; a CX700 signs in without",
 		"nothing", "run DHCPUtil on the DHCP server; or write in dhcp.sip_servers what is meant")
 	reasonDHCPVendorMissing = noting("dhcp_vendor_missing",
-		"DHCP servers hand out option 043 for other vendor classes than the site file says; a CX700 signs in without, but CPE-OCPHONE may hold its VLAN",
+		"DHCP servers hand out option 043 for other vendor classes than the site file says, or one that cannot be read; a CX700 signs in without, but CPE-OCPHONE may hold its VLAN",
 		"nothing, or it stays in the wrong VLAN", "add the vendor class and its option 043 (DHCPUtil and DHCPConfigScript.bat); or write in dhcp.vendor_classes what is meant")
 	reasonDHCPServerUnexpected = noting("dhcp_server_unexpected",
 		"a DHCP server that the site file does not name answers a broadcast as well, and phones take leases from it; it may be another address of a known one",

@@ -50,6 +50,27 @@ func acknowledged(server string, changes map[byte]string) []facts.LeaseAnswer {
 	return out
 }
 
+// toClass changes what is handed to one class.
+func toClass(class string, answers []facts.LeaseAnswer, changes map[byte]string) []facts.LeaseAnswer {
+	out := slices.Clone(answers)
+	for i := range out {
+		if out[i].Class == class {
+			out[i].Options = options(changes)
+		}
+	}
+	return out
+}
+
+// identified is what a server answers that calls itself by another address.
+func identified(by string, answers []facts.LeaseAnswer) []facts.LeaseAnswer {
+	out := slices.Clone(answers)
+	for i := range out {
+		out[i].Options = maps.Clone(out[i].Options)
+		out[i].Options[phone.OptionServerID] = netip.MustParseAddr(by).AsSlice()
+	}
+	return out
+}
+
 func noLease(server string, q facts.LeaseQuestion, p facts.LeaseProblem) []facts.LeaseAnswer {
 	a := facts.LeaseAnswer{Question: q, Class: phone.ClassPhone, Problem: p, Detail: "as seen"}
 	if server != "" {
@@ -87,6 +108,7 @@ func dhcpCases() []dhcpCase {
 	offer := func(server string, changes map[byte]string) []facts.LeaseAnswer {
 		return []facts.LeaseAnswer{{Question: facts.Discover, Class: phone.ClassPhone, Server: netip.MustParseAddr(server), Options: options(changes)}}
 	}
+	nothing := map[byte]string{phone.OptionDNSServers: "", phone.OptionDomain: ""}
 	return []dhcpCase{
 		{"the guide's company", nil, with(one, nil), nil},
 		{"two servers that agree", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, nil)}, nil},
@@ -107,6 +129,12 @@ func dhcpCases() []dhcpCase {
 		{"a search list nobody told of", nil, with(one, map[byte]string{phone.OptionSearch: "dk"}), []string{"dhcp_not_in_site_file", "dhcp_search_text"}},
 		{"a WINS server nobody told of", nil, with(one, map[byte]string{phone.OptionWINSServers: "\xc0\xa8\x07\x0a"}), []string{"dhcp_not_in_site_file"}},
 		{"others nobody told of", nil, with(one, map[byte]string{phone.OptionNTPServers: "\xc0\xa8\x07\x14", phone.OptionVendor: "\x0a\x00"}), nil},
+		{"a vendor option nobody can read", nil, with(one, map[byte]string{phone.OptionVendor: "\x0a\xff\x00"}), []string{"dhcp_vendor_missing"}},
+		{"a vendor option nobody can read, for one class", func(t *Target) { t.Lease.VendorClasses = []string{phone.ClassProvisioning} },
+			[][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, map[byte]string{phone.OptionVendor: "\x0a"})}, []string{"dhcp_vendor_missing"}},
+		{"half a WINS server", nil, with(one, map[byte]string{phone.OptionWINSServers: "\xc0\xa8"}), []string{"dhcp_wins_differs"}},
+		{"half a time server", nil, with(one, map[byte]string{phone.OptionNTPServers: "\xc0\xa8"}), []string{"dhcp_ntp_differs"}},
+		{"a registrar nobody can read", nil, with(one, map[byte]string{phone.OptionSIPServers: "pool01"}), []string{"dhcp_sip_differs"}},
 		{"none of what a CX700 does without", all, with(one, nil), []string{"dhcp_ntp_differs", "dhcp_sip_differs", "dhcp_vendor_missing", "dhcp_wins_differs"}},
 		{"one vendor class only", func(t *Target) { t.Lease.VendorClasses = phone.VendorClasses() },
 			[][]facts.LeaseAnswer{fine[:1], acknowledged(one, map[byte]string{phone.OptionVendor: "\x0a\x00"})[1:]}, []string{"dhcp_vendor_missing"}},
@@ -117,7 +145,20 @@ func dhcpCases() []dhcpCase {
 		{"an unnamed server offers the same", named, [][]facts.LeaseAnswer{fine, offer(two, nil)}, []string{"dhcp_server_unexpected"}},
 		{"an unnamed server offers something else", named, [][]facts.LeaseAnswer{fine, offer(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
 			[]string{"dhcp_domain_differs", "dhcp_server_unexpected", "dhcp_servers_differ"}},
-		{"a named server has another address", named, [][]facts.LeaseAnswer{acknowledged(two, nil), offer(two, nil)}, nil},
+		{"a named server has another address", named, [][]facts.LeaseAnswer{identified(two, fine), identified(two, offer(two, nil))}, nil},
+		{"a named server calls itself by the other's", nil,
+			[][]facts.LeaseAnswer{identified(one, acknowledged(one, nil)), identified(one, acknowledged(two, nothing))}, []string{"dhcp_servers_differ"}},
+		{"two offer as the same server", nil, [][]facts.LeaseAnswer{fine, offer(one, nil), offer(one, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
+			[]string{"dhcp_domain_differs", "dhcp_servers_differ"}},
+		{"nothing for phones", nil, [][]facts.LeaseAnswer{toClass(phone.ClassPhone, fine, nothing)}, []string{"dhcp_dns_missing", "dhcp_domain_missing"}},
+		{"something for phones only", nil, [][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, nothing)}, nil},
+		{"half a search list for each class", searches, [][]facts.LeaseAnswer{toClass(phone.ClassPhone,
+			acknowledged(one, map[byte]string{phone.OptionSearch: "dk"}), map[byte]string{phone.OptionSearch: "contoso.com"})},
+			[]string{"dhcp_search_differs", "dhcp_search_text"}},
+		{"no offer of what INFORM shows", nil, [][]facts.LeaseAnswer{fine, offer(one, nothing)}, []string{"dhcp_dns_missing", "dhcp_domain_missing"}},
+		{"registrars for those who sign in by PIN", func(t *Target) { t.Lease.SIPServers = []string{"pool01.contoso.com"} },
+			[][]facts.LeaseAnswer{toClass(phone.ClassProvisioning, fine, map[byte]string{phone.OptionSIPServers: everything[phone.OptionSIPServers]})}, nil},
+		{"no answer to phones", nil, [][]facts.LeaseAnswer{noLease(one, facts.Inform, facts.LeaseSilent), fine[1:]}, []string{"dhcp_server_silent"}},
 		{"no server is named", nil, [][]facts.LeaseAnswer{fine, offer(two, nil)}, nil},
 		{"two that differ", nil, [][]facts.LeaseAnswer{fine, acknowledged(two, map[byte]string{phone.OptionDomain: "fabrikam.com"})},
 			[]string{"dhcp_domain_differs", "dhcp_servers_differ"}},
@@ -176,6 +217,9 @@ func TestEmitDHCP(t *testing.T) {
 			acknowledged("192.168.7.3", map[byte]string{phone.OptionDomain: "CONTOSO"})...), map[string]float64{
 			"cx700_dhcp_servers ": 2, "cx700_dhcp_option_ok 006": 1, "cx700_dhcp_option_ok 015": 0, "cx700_dhcp_option_ok 119": 0,
 			"cx700_dhcp_search_info 192.168.7.2 rfc3397": 1}},
+		{"phones get half a DNS server", toClass(phone.ClassPhone, acknowledged("192.168.7.2", map[byte]string{phone.OptionSearch: textSearch}),
+			map[byte]string{phone.OptionDNSServers: "\xc0\xa8"}), map[string]float64{
+			"cx700_dhcp_servers ": 1, "cx700_dhcp_option_ok 006": 0, "cx700_dhcp_option_ok 015": 1, "cx700_dhcp_option_ok 119": 0}},
 		{"silent", noLease("192.168.7.2", facts.Inform, facts.LeaseSilent), map[string]float64{"cx700_dhcp_servers ": 0}},
 		{"not asked", noLease("192.168.7.2", facts.Inform, facts.LeaseNotPermitted), map[string]float64{}},
 	} {

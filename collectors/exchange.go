@@ -137,21 +137,53 @@ func workingAnswer(p *facts.AutodiscoverPlace) *facts.AutodiscoverAnswer {
 
 func exchangeFound(e *facts.Exchange) bool { return workingPlace(e) != nil }
 
-// logOnToExchange logs on at the first place that asks for it by NTLM.
+// logOnToExchange logs on at the places that ask for it by NTLM, until one answers as Autodiscover does.
 func logOnToExchange(ctx context.Context, env *Env, e *facts.Exchange) {
-	t := env.Target
-	if t.Exchange.Credential == nil {
+	if env.Target.Exchange.Credential == nil {
 		return
 	}
-	for _, p := range places(e) {
-		for i := range p.Answers {
-			if a := &p.Answers[i]; a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer) {
-				e.Logon = env.Shared.Exchange.Logon(ctx, reach.ExchangeAccess{
-					Way: t.Way, Host: p.Host, URL: p.URL, Address: a.Address, Exchange: t.Exchange,
-				})
-				return
-			}
+	for _, access := range logonPlaces(env.Target, e) {
+		e.Logon = env.Shared.Exchange.Logon(ctx, access)
+		if !logsOnElsewhere(e.Logon) {
+			return
 		}
+	}
+}
+
+// logonPlaces lists the places that ask for a logon by NTLM and to which the credential may go, in the phone's order; where it
+// may go to none of them the first, which says so.
+func logonPlaces(t *Target, e *facts.Exchange) []reach.ExchangeAccess {
+	var all []reach.ExchangeAccess
+	for _, p := range places(e) {
+		i := slices.IndexFunc(p.Answers, func(a facts.AutodiscoverAnswer) bool {
+			return a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer)
+		})
+		if i >= 0 {
+			all = append(all, reach.ExchangeAccess{Way: t.Way, Host: p.Host, URL: p.URL, Address: p.Answers[i].Address, Exchange: t.Exchange})
+		}
+	}
+	var allowed []reach.ExchangeAccess
+	for _, access := range all {
+		if t.Exchange.Credential.Allows(access.Host) {
+			allowed = append(allowed, access)
+		}
+	}
+	if allowed == nil {
+		return all[:min(len(all), 1)]
+	}
+	return allowed
+}
+
+// logsOnElsewhere tells whether the next place is tried after a logon: where it was accepted by something that is not
+// Autodiscover, or no password was sent. An account that may have been refused is not used again.
+func logsOnElsewhere(l *facts.AutodiscoverLogon) bool {
+	switch l.Problem {
+	case "":
+		return l.Answer.Problem != "" || l.Answer.Autodiscover == nil
+	case facts.TLSUntrusted, facts.BindFailed:
+		return l.At.IsZero()
+	default:
+		return false
 	}
 }
 

@@ -261,6 +261,73 @@ func TestExchangeLogonReasons(t *testing.T) {
 	}
 }
 
+// TestLogonPlaces: the SMTP domain's own web server may ask for a logon too.
+func TestLogonPlaces(t *testing.T) {
+	place := func(host string, statuses ...int) facts.AutodiscoverPlace {
+		p := facts.AutodiscoverPlace{Host: host, Secure: true}
+		for _, status := range statuses {
+			p.Answers = append(p.Answers, facts.AutodiscoverAnswer{WebAnswer: facts.WebAnswer{Status: status, Schemes: []string{"NTLM"}}})
+		}
+		return p
+	}
+	const own, autodiscover, mail = "fabrikam.com", "autodiscover.fabrikam.com", "mail.fabrikam.com"
+	for _, tt := range []struct {
+		name    string
+		allowed []string
+		own     int
+		want    []string
+	}{
+		{"one is allowed", []string{autodiscover}, 401, []string{autodiscover}},
+		{"two are allowed", []string{own, autodiscover}, 401, []string{own, autodiscover}},
+		{"only one asks for a logon", []string{own, autodiscover}, 404, []string{autodiscover}},
+		{"the redirect", []string{autodiscover, mail}, 401, []string{autodiscover, mail}},
+		{"none is allowed", []string{"pool01.contoso.com"}, 401, []string{own}},
+	} {
+		followed := place(mail, 401)
+		e := &facts.Exchange{Places: []facts.AutodiscoverPlace{place(own, tt.own), place(autodiscover, 500, 401)}, Followed: &followed}
+		var got []string
+		for _, access := range logonPlaces(&Target{Exchange: site.Exchange{Credential: &site.Credential{AllowedHosts: tt.allowed}}}, e) {
+			got = append(got, access.Host)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if got := logonPlaces(&Target{}, &facts.Exchange{Places: []facts.AutodiscoverPlace{place(own, 404)}}); got != nil {
+		t.Errorf("nobody asks for a logon: %+v", got)
+	}
+}
+
+// TestLogsOnElsewhere holds that no account is used again that may have been refused.
+func TestLogsOnElsewhere(t *testing.T) {
+	answer := func(status int, a *phone.Autodiscover) *facts.AutodiscoverAnswer {
+		return &facts.AutodiscoverAnswer{WebAnswer: facts.WebAnswer{Status: status}, Autodiscover: a}
+	}
+	failed := func(p facts.ControllerProblem, at time.Time) facts.AutodiscoverLogon {
+		return facts.AutodiscoverLogon{Logon: facts.Logon{Problem: p, At: at}}
+	}
+	for name, tt := range map[string]struct {
+		logon facts.AutodiscoverLogon
+		want  bool
+	}{
+		"settings":             {facts.AutodiscoverLogon{Answer: answer(200, &phone.Autodiscover{})}, false},
+		"an error of Exchange": {facts.AutodiscoverLogon{Answer: answer(200, &phone.Autodiscover{ErrorCode: "500"})}, false},
+		"a page":               {facts.AutodiscoverLogon{Answer: answer(200, nil)}, true},
+		"not found":            {facts.AutodiscoverLogon{Answer: answer(404, nil)}, true},
+		"untrusted":            {failed(facts.TLSUntrusted, time.Time{}), true},
+		"untrusted, but sent":  {failed(facts.TLSUntrusted, time.Now()), false},
+		"no challenge":         {failed(facts.BindFailed, time.Time{}), true},
+		"no end":               {failed(facts.BindFailed, time.Now()), false},
+		"refused":              {failed(facts.CredentialRefused, time.Now()), false},
+		"refused before":       {failed(facts.CredentialRefused, time.Time{}), false},
+		"no secret":            {failed(facts.CredentialUnusable, time.Time{}), false},
+	} {
+		if got := logsOnElsewhere(&tt.logon); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestExchangeTargets(t *testing.T) {
 	network := site.Network{Name: site.External, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}}
 	s := &site.Site{Domains: phone.Domains{SIP: "fabrikam.com", SMTP: "mail.example"}}

@@ -18,6 +18,9 @@ import (
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
+// siteBoth has an account that may go to every place of Autodiscover.
+const siteBoth = "both"
+
 // exchangeSites writes a site file with sites that have an account for Autodiscover, and one that has none.
 func exchangeSites(t *testing.T, r *rig) string {
 	t.Helper()
@@ -27,11 +30,12 @@ func exchangeSites(t *testing.T, r *rig) string {
 	}
 	text := `credentials:
   account: {username: 'CONTOSO\probe', password_file: secret, allowed_hosts: [autodiscover.fabrikam.com]}
+  both: {username: 'CONTOSO\probe', password_file: secret, allowed_hosts: [fabrikam.com, autodiscover.fabrikam.com]}
   wrong: {username: 'CONTOSO\probe', password_file: wrong, allowed_hosts: [autodiscover.fabrikam.com]}
   elsewhere: {username: 'CONTOSO\probe', password_file: secret, allowed_hosts: [pool01.contoso.com]}
 sites:
 `
-	for _, name := range []string{siteNobody, siteAccount, siteWrong, siteElsewhere} {
+	for _, name := range []string{siteNobody, siteAccount, siteBoth, siteWrong, siteElsewhere} {
 		exchange := ""
 		if name != siteNobody {
 			exchange = "exchange: {credential: " + name + ", roots: [" + r.RootFile() + "], mailbox: probe@fabrikam.com}"
@@ -165,6 +169,15 @@ func testExchangeNames(t *testing.T, r *rig, file string) {
 	must(t, r.RestoreZones(t.Context()))
 	edit("\nautodiscover\t", "\n@ IN A 203.0.113.6\nautodiscover\t")
 	check("beside the web server of the SMTP domain, which forbids", "")
+	must(t, r.RestoreZones(t.Context()))
+	// By its certificate it is no server of the SMTP domain, so that the account that may go to both goes to one.
+	edit("\nautodiscover\t", "\n@ IN A 192.168.7.82\nautodiscover\t")
+	for _, site := range []string{siteAccount, siteBoth} {
+		_, text := r.ran(t, "probe", "exchange", "--site="+site, "--network=internal", "--config.file="+file)
+		if got := lastLine(text); got != goodOutcome || !strings.Contains(text, "POST https://autodiscover.fabrikam.com/") || !strings.Contains(text, "web services by EXCH ASUrl") {
+			t.Errorf("%s, beside a web server of the SMTP domain that asks for NTLM too: %s in\n%s", site, got, text)
+		}
+	}
 	must(t, r.RestoreZones(t.Context()))
 	check("healed", "")
 }

@@ -62,7 +62,7 @@ func changed(change func(*bed.Lease)) bed.Lease {
 }
 
 func leaseFaults() []leaseFault {
-	const good, unnamed = goodOutcome, "noted: dhcp_server_unexpected"
+	const good, unnamed, none = goodOutcome, "noted: dhcp_server_unexpected", "blocked: dhcp_dns_missing, dhcp_domain_missing"
 	fine := bed.HealthyLease()
 	all := changed(func(l *bed.Lease) {
 		l.WINSServers, l.NTPServers, l.SIPServers = "192.168.7.10", "192.168.7.20", "00:06:70:6f:6f:6c:30:31:07:63:6f:6e:74:6f:73:6f:03:63:6f:6d:00"
@@ -83,6 +83,18 @@ func leaseFaults() []leaseFault {
 		{"two programs", fine, new(dnsmasq(fine)), nil, map[string]string{"both": good, "broadcast": good, "offer": unnamed}},
 		{"two that differ", fine, &other, nil, map[string]string{"guide": good, "both": "degraded: dhcp_domain_differs, dhcp_servers_differ",
 			"broadcast": "degraded: dhcp_domain_differs, dhcp_servers_differ"}},
+		{"the second hands out nothing as the first", fine, &bed.Lease{Identifier: "192.168.7.2"}, nil, map[string]string{"guide": good,
+			"both": "degraded: dhcp_servers_differ", "offer": "degraded: dhcp_servers_differ"}},
+		{"nothing for phones", bed.Lease{ByClass: map[string]bed.Lease{"MS-UC-Client": fine}}, nil, nil, map[string]string{
+			"guide": none, "broadcast": none, "offer": none}},
+		{"nothing but for phones", bed.Lease{ByClass: map[string]bed.Lease{"CPE-OCPHONE": fine}}, nil, nil, map[string]string{
+			"guide": good, "broadcast": good, "offer": good}},
+		{"half of 119 for each class", changed(func(l *bed.Lease) {
+			l.ByClass = map[string]bed.Lease{"CPE-OCPHONE": {SearchText: "contoso.com"}, "MS-UC-Client": {SearchText: "dev.contoso.com"}}
+		}), nil, nil, map[string]string{"search": "degraded: dhcp_search_differs, dhcp_search_text"}},
+		{"043 and 120 that nobody can read", changed(func(l *bed.Lease) {
+			l.SIPServers, l.Vendor = "02", map[string]string{"CPE-OCPHONE": "0a:ff:00"}
+		}), nil, nil, map[string]string{"guide": "noted: dhcp_sip_differs, dhcp_vendor_missing"}},
 		{"all options", all, nil, nil, map[string]string{"all": good, "guide": "noted: dhcp_not_in_site_file"}},
 		{"no 006", changed(func(l *bed.Lease) { l.DNSServers = "" }), nil, nil, map[string]string{"guide": "blocked: dhcp_dns_missing"}},
 		{"another 006", changed(func(l *bed.Lease) { l.DNSServers = "192.168.7.5" }), nil, nil, map[string]string{"guide": "degraded: dhcp_dns_differs"}},

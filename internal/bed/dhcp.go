@@ -24,6 +24,10 @@ type Lease struct {
 	SIPServers string
 	// Vendor is option 043 by vendor class, in dhcpd's hex.
 	Vendor map[string]string
+	// ByClass is what else dhcpd hands out, options only, by vendor class.
+	ByClass map[string]Lease
+	// Identifier is what dhcpd gives as option 054 in the stead of its address.
+	Identifier string
 	// Exhausted has no address to offer.
 	Exhausted bool
 }
@@ -106,13 +110,39 @@ func (b *Bed) Leases(host Host) (string, error) {
 func (l Lease) isc() string {
 	var b strings.Builder
 	b.WriteString("authoritative;\ndefault-lease-time 3600;\noption sip-servers code 120 = string;\n")
-	if l.SearchText != "" {
+	if l.textual() {
 		b.WriteString("option search-text code 119 = text;\n")
 	}
 	fmt.Fprintf(&b, "subnet %s0 netmask 255.255.255.0 {\n", insideNet)
 	if !l.Exhausted {
 		fmt.Fprintf(&b, "  range %[1]s100 %[1]s120;\n", insideNet)
 	}
+	if l.Identifier != "" {
+		fmt.Fprintf(&b, "  server-identifier %s;\n", l.Identifier)
+	}
+	b.WriteString(l.iscOptions())
+	for class, value := range l.Vendor {
+		fmt.Fprintf(&b, "  if option vendor-class-identifier = %q {\n    option vendor-encapsulated-options %s;\n  }\n", class, value)
+	}
+	for class, more := range l.ByClass {
+		fmt.Fprintf(&b, "  if option vendor-class-identifier = %q {\n%s  }\n", class, more.iscOptions())
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// textual tells whether option 119 is text for anybody: dhcpd then knows it by no other name.
+func (l Lease) textual() bool {
+	for _, more := range l.ByClass {
+		if more.SearchText != "" {
+			return true
+		}
+	}
+	return l.SearchText != ""
+}
+
+func (l Lease) iscOptions() string {
+	var b strings.Builder
 	option := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "  option %s %s;\n", name, value)
@@ -131,10 +161,6 @@ func (l Lease) isc() string {
 	option("search-text", quoted(l.SearchText))
 	option("domain-search", quoted(l.SearchRFC))
 	option("sip-servers", l.SIPServers)
-	for class, value := range l.Vendor {
-		fmt.Fprintf(&b, "  if option vendor-class-identifier = %q {\n    option vendor-encapsulated-options %s;\n  }\n", class, value)
-	}
-	b.WriteString("}\n")
 	return b.String()
 }
 

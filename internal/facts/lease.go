@@ -43,8 +43,8 @@ type LeaseAnswer struct {
 	Question LeaseQuestion
 	// Class is the vendor class that was asked with, option 060.
 	Class string
-	// Server is the one that answered, by option 054, else the one that was asked; not valid where a
-	// broadcast was not answered.
+	// Server is the one that was asked; of a broadcast the one that answered, by option 054, else by its address; not
+	// valid where a broadcast was not answered.
 	Server netip.Addr
 	// Problem is empty when there is an answer; the fields below are then valid.
 	Problem LeaseProblem

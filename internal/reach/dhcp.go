@@ -1,10 +1,12 @@
 package reach
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -259,6 +261,9 @@ func (a *leaseAsker) attempt(ctx context.Context, left int) error {
 			malformed = err
 			continue
 		}
+		if a.server.IsValid() {
+			answer.Server = a.server
+		}
 		a.take(xid, answer)
 	}
 	return nil
@@ -268,11 +273,13 @@ func (a *leaseAsker) waiting() bool {
 	return slices.ContainsFunc(a.requests, func(r leaseRequest) bool { return !r.answered })
 }
 
-// take keeps an answer to one of our questions, one of each server.
+// take keeps an answer to one of our questions, one of each server. To a broadcast two may answer that call themselves the same.
 func (a *leaseAsker) take(xid dhcpv4.TransactionID, answer facts.LeaseAnswer) {
 	for i := range a.requests {
 		r := &a.requests[i]
-		known := slices.ContainsFunc(a.answers, func(o facts.LeaseAnswer) bool { return o.Class == r.class && o.Server == answer.Server })
+		known := slices.ContainsFunc(a.answers, func(o facts.LeaseAnswer) bool {
+			return o.Class == r.class && o.Server == answer.Server && (a.server.IsValid() || maps.EqualFunc(o.Options, answer.Options, bytes.Equal))
+		})
 		if r.packet.TransactionID != xid || known {
 			continue
 		}
