@@ -1,5 +1,6 @@
 // Package dashboards holds the Grafana dashboards of the exporter, written as Go and given as the JSON that Grafana
-// imports. Their queries go to the exporter's own series, so that they work without recording rules.
+// imports. Their queries go to the exporter's own series, so that they work without recording rules; but for those of the
+// month, which are recorded.
 //
 // The JSON files beside this package are for provisioning from a checkout: `go test ./dashboards -update` writes
 // them anew, and the test holds them to this package byte for byte.

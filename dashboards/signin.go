@@ -7,8 +7,7 @@ func signIn() *Dashboard {
 	d := dashboard("signin", "can phones sign in?",
 		"Who can sign in, what stops the others first and since when, what changed, what ends next, and what is not known.",
 		[]Variable{networkVariable(), siteVariable(), firmwareVariable()},
-		concat(signInNow(), signInCauses(), signInBudget())...)
-	d.Links = append(d.Links, Link{Title: "Last 30 days", Type: "link", URL: "/d/cx700-signin?from=now-30d&to=now", IncludeVars: true})
+		concat(signInNow(), signInCauses(), signInMonth(), signInRange())...)
 	blocked := func(when string) string {
 		return fmt.Sprintf(`max by (site, network, phone) (cx700_signin_state{%s,state="blocked"}%s) == 1`, chosen, when)
 	}
@@ -50,9 +49,9 @@ func signInNow() []*Panel {
 		sites("Sites: unknown", "Sites with a verdict that is unknown: something that was asked gave no answer that one may judge by.", "unknown", ".*", unknown),
 		stat("Results too old", "Targets whose last probe ended longer ago than three intervals. What they show is the past.", 6,
 			now(fmt.Sprintf("sum(%s)", staleTargets("> bool")), ""), unit("short"), thresholds(good, step{1, unknown}), noValue("nothing reported")),
-		stat("Month's budget left", "The least of the sites' error budgets of 30 days, less what the time range lost; below 0 it is overspent. Of sites of which 99 % of the range was measured. "+
-			"It is the month's with a range of 30 days (link at the top), if Prometheus keeps that much: it keeps 15 by default.", 6,
-			now("min("+budgetLeft()+")", ""), unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), noValue("not measured")),
+		stat("Month's budget left", "The least of the sites' error budgets, for enrolled phones on any firmware, of the last 30 days and whatever the time range; below 0 it is overspent. "+
+			"Of sites of which 99 % of the 30 days were measured; the section on the month tells of each. "+recordedBy, 6,
+			now("min("+ofMonth(budgetLeft)+")", ""), unit("percentunit"), decimals(1), budgetColours(), noValue(notMeasured)),
 		stat("Next end", "When the first certificate ends of those by which phones get to their registrar; negative once it has ended.", 6,
 			now(fmt.Sprintf("(min(cx700_signin_valid_until_timestamp_seconds{%s}) - time()) / 86400", chosen), ""),
 			unit("suffix: days"), decimals(0), daysLeft(), noValue("not known")),
@@ -94,8 +93,8 @@ func signInCauses() []*Panel {
 			orElse("count by (site, network, phone, step, reason) ("+blockers+")", fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing is blocked"),
 			fmt.Sprintf("%s * on (site, network, phone) group_left () (%s)", group, since(blocked)),
 			fmt.Sprintf(`%s * on (site) group_left () max by (site) (cx700_site_phones{site=~"$site"})`, group)).sorted("Blocked since", true),
-		bars("Site minutes lost, by first blocker", "For how many minutes of the time range some kind of phone at a site was blocked, summed over sites and networks, by what stopped it first. "+
-			"Counted in the steps of the panel.", 8, 8,
+		bars("Site minutes lost in the range", "For how many minutes of the time range some kind of phone at a site was blocked, summed over sites and networks, by what stopped it first. "+
+			"Counted in the steps of the panel; the section on the month has the 30 days.", 8, 8,
 			now(line(orElse(fmt.Sprintf("sum by (step, reason) (count_over_time(group by (site, network, step, reason) (%s)[$__range:$__interval])) * $__interval_ms / 60000", blockers),
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "reason", "nothing was lost"), "step", "reason"), "{{line}}"),
 			unit("m"), decimals(0), thresholds(good, step{0.1, bad})),
@@ -142,32 +141,21 @@ func measured() string {
 		" - sum without (instance, pod) (increase(cx700_signin_unknown_ticks_total{%[1]s}[$__range]))) / (2 * $__range_s / 60)), 1)", chosen)
 }
 
-// budgetLeft is the part of the error budget of 30 days, by the site's objective, that the range did not spend; nothing
-// where less than 99 % of the range was measured.
-func budgetLeft() string {
-	return fmt.Sprintf("((1 - %s / %s * $__range_s / on (site) group_left () (86400 * 30 * (1 - max by (site) (cx700_signin_objective_ratio)))) and %s >= 0.99)",
-		counted("bad_"), counted(""), measured())
-}
-
-func signInBudget() []*Panel {
+func signInRange() []*Panel {
 	known := fmt.Sprintf("(%s - %s > 0)", counted(""), counted("unknown_"))
 	return []*Panel{
-		row("Error budget"),
-		table("Budget", "What the time range lost, over the chosen firmwares, which weigh the same, and what that leaves of the error budget of 30 days that the site's objective grants. "+
-			"It is the month's with a range of 30 days (link at the top), if Prometheus keeps that much: it keeps 15 by default. "+
-			"Unknown time is neither lost nor good. Where less than 99 % of the range was measured, no budget is shown.", 24, 9,
+		row("In the time range"),
+		table("Time lost in the range", "What the time range lost, over the chosen firmwares, which weigh the same. Unknown time is neither lost nor good.", 24, 9,
 			[]column{col("site", "Site", toSite()), col("network", "Network"), col("phone", "Phone"),
 				col("A", "Could sign in", unit("percentunit"), decimals(2)),
 				col("B", "Objective", unit("percentunit"), decimals(2)),
 				col("C", "Minutes lost", decimals(1)),
-				col("F", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
-				col("D", "Month's budget left", unit("percentunit"), decimals(1), thresholds(bad, step{0, soon}, step{0.25, good}), missing("not measured"), cell()),
+				col("D", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
 				col("E", "Unknown", unit("percentunit"), decimals(2), thresholds(neutral, step{0.01, unknown}))},
 			fmt.Sprintf("1 - %s / %s", counted("bad_"), known),
 			fmt.Sprintf("0 * %s + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", counted("")),
 			fmt.Sprintf("%s / (%s > 0) * $__range_s / 60", counted("bad_"), counted("")),
-			budgetLeft(),
-			fmt.Sprintf("%s / (%s > 0)", counted("unknown_"), counted("")),
-			measured()).sorted("Month's budget left", false),
+			measured(),
+			fmt.Sprintf("%s / (%s > 0)", counted("unknown_"), counted(""))).sorted("Minutes lost", true),
 	}
 }

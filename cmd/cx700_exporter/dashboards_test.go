@@ -13,7 +13,9 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v3"
 
+	"github.com/cx700/cx700_exporter/alerts"
 	"github.com/cx700/cx700_exporter/dashboards"
 	"github.com/cx700/cx700_exporter/internal/metric"
 )
@@ -66,17 +68,105 @@ func unused() map[string]string {
 	}
 }
 
+// unusedRecords are the recorded series for which neither a panel nor a rule asks, and why.
+func unusedRecords() map[string]string {
+	return map[string]string{
+		"site_network_step_reason:cx700_signin_lost_phone_minutes:sum1d": "for reports of a day, where Prometheus keeps no month",
+	}
+}
+
+// rule is what is read here of a rule.
+type rule struct {
+	Record string `yaml:"record"`
+	Expr   string `yaml:"expr"`
+}
+
+// allRules are those that the program prints.
+func allRules(t *testing.T) []rule {
+	t.Helper()
+	whole, err := alerts.Whole(alerts.DefaultURLs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []rule `yaml:"rules"`
+		} `yaml:"groups"`
+	}
+	if err := yaml.Unmarshal(whole, &file); err != nil {
+		t.Fatal(err)
+	}
+	var out []rule
+	for _, g := range file.Groups {
+		out = append(out, g.Rules...)
+	}
+	return out
+}
+
+// recorded lists the recorded series, as if the catalogue had them; the level in a name says by which labels.
+func recorded(t *testing.T) map[string]*metric.Desc {
+	t.Helper()
+	out := map[string]*metric.Desc{}
+	for _, r := range allRules(t) {
+		if r.Record != "" {
+			level, _, _ := strings.Cut(r.Record, ":")
+			out[r.Record] = &metric.Desc{Name: r.Record, Labels: strings.Split(level, "_")}
+		}
+	}
+	return out
+}
+
+// TestRecordsAreUsed demands of every recorded series that a panel or another rule asks for it.
+func TestRecordsAreUsed(t *testing.T) {
+	left := recorded(t)
+	if len(left) == 0 {
+		t.Fatal("nothing is recorded")
+	}
+	promql := parser.NewParser(parser.Options{})
+	uses := func(by, text string) {
+		expr, err := promql.ParseExpr(text)
+		if err != nil {
+			t.Fatalf("%s: %v", by, err)
+		}
+		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+			if s, ok := n.(*parser.VectorSelector); ok && s.Name != by {
+				delete(left, s.Name)
+			}
+			return nil
+		})
+	}
+	for _, r := range allRules(t) {
+		uses(r.Record, r.Expr)
+	}
+	for _, d := range dashboards.All() {
+		for _, q := range queriesOf(t, d) {
+			uses(q.where, filled(q.expr, "x", "1h"))
+		}
+	}
+	for name := range left {
+		if unusedRecords()[name] == "" {
+			t.Errorf("%s is recorded and nothing asks for it: show it, or say in unusedRecords why not", name)
+		}
+	}
+	for name := range unusedRecords() {
+		if left[name] == nil {
+			t.Errorf("%s is asked for or not recorded: take it out of unusedRecords", name)
+		}
+	}
+}
+
 // ofOthers are the series in dashboards that are not of the catalogue: Prometheus' own about a scrape, and those of
 // client_golang about Go and the process.
 func ofOthers(name string) bool {
 	return ofTheRuntime(name) || name == "up" || strings.HasPrefix(name, "scrape_")
 }
 
-// TestDashboardsAskForWhatThereIs holds every expression to PromQL, and to series and labels of the catalogue, and
-// every series of the catalogue to a place on a dashboard.
+// TestDashboardsAskForWhatThereIs holds every expression to PromQL, and to series and labels of the catalogue or recorded
+// by the rules, and every series of the catalogue to a place on a dashboard.
 func TestDashboardsAskForWhatThereIs(t *testing.T) {
 	catalogue := described(t)
 	left := maps.Clone(catalogue)
+	maps.Copy(catalogue, recorded(t))
 	promql := parser.NewParser(parser.Options{})
 	for _, d := range dashboards.All() {
 		for _, q := range queriesOf(t, d) {
@@ -116,7 +206,7 @@ func asked(t *testing.T, q query, expr parser.Expr, catalogue map[string]*metric
 		}
 		d := selectedBy(catalogue, s.Name)
 		if d == nil {
-			t.Errorf("%s: %s is not in the catalogue", q.where, s.Name)
+			t.Errorf("%s: %s is not in the catalogue, nor recorded", q.where, s.Name)
 			return nil
 		}
 		out = append(out, d.Name)
