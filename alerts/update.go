@@ -9,24 +9,26 @@ func updateWarnings() []Alert {
 	return []Alert{
 		{
 			Name: "Cx700UpdateServiceDown", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashUpdate,
-			Expr: down + `
-or
-(
-  max by (network, target) (
-    ` + siteTarget + `{collector="update"}
-    and on (site, network) (` + updateReady + ` == 0 unless on (site, network) ` + enrolledBlocked() + `)
+			Expr: `(
+  ` + down + `
+  or
+  (
+    max by (network, target) (
+      ` + siteTarget + `{collector="update"}
+      and on (site, network) (` + updateReady + ` == 0 unless on (site, network) ` + enrolledBlocked() + `)
+    )
+    unless on (network, target) min by (network, target) (` + baseURL + `) == 0
+    unless on (network, target) ` + missing + `
+    unless on (network, target) ` + cut + `
   )
-  unless on (network, target) min by (network, target) (` + baseURL + `) == 0
-  unless on (network, target) ` + missing + `
-  unless on (network, target) ` + cut + `
-  unless on (network, target) ` + failing + `{collector="update",reason="update_hardened"}
-)`,
+)
+unless on (network, target) ` + failing + `{collector="update",reason="update_hardened"}`,
 			Summary:     "Phones do not get to updates of {{ $labels.target }} ({{ $labels.network }}), or not everywhere",
 			Description: "Reasons: " + reasonsAt("update") + sitesBehind("update") + " The site's dashboard shows at which step firmwares are stopped.",
 			Means: "Phones get no answer when they ask for new firmware, or not by every name and server to which they turn. They sign in all the " +
 				"same, and stay at their version.",
-			Quiet: "for what is not so everywhere, while Cx700BaseURLBlank, Cx700FirmwareMissing, Cx700FirmwareCutOff or Cx700ServerHardened " +
-				"names the cause, or enrolled phones are blocked",
+			Quiet: "while Cx700ServerHardened names the cause; for what is not so everywhere, while Cx700BaseURLBlank, Cx700FirmwareMissing or " +
+				"Cx700FirmwareCutOff does, or enrolled phones are blocked",
 			First: "The reasons are in the description; a phone's About screen shows the same as two numbers (explain takes them).",
 		},
 		{

@@ -46,7 +46,7 @@ var (
 			"sip_403": "SignInBlocked", "external_ntp_silent": "SignInBlocked",
 		},
 		{
-			"exchange_hardened": "ServerHardened", "exchange_down": "", "certsrv_403": "Degraded", "firmware_missing": "FirmwareMissing",
+			"exchange_hardened": "ServerHardened", "proxy_hardened": "ServerHardened", "exchange_down": "", "certsrv_403": "Degraded", "firmware_missing": "FirmwareMissing",
 			"firmware_stalls": "FirmwareCutOff", "update_403_outside": "UpdateServiceDown", "ucupdates_dropped": "UpdateServiceDown",
 		},
 		{
