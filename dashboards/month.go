@@ -19,6 +19,14 @@ const (
 // ofMonth asks for a recorded series at the chosen sites.
 func ofMonth(series string) string { return series + "{" + chosenSites + "}" }
 
+// leastBudget is that of the sites. No budget is above 1, so that 2 stands for a month that is recorded and not measured.
+func leastBudget() *Panel {
+	return stat("Month's budget left", "The least of the sites' error budgets, for enrolled phones on any firmware, of the last 30 days and whatever the time range; below 0 it is overspent. "+
+		"Of sites of which 99 % of the 30 days were measured; the section on the month tells of each. "+recordedBy, 6,
+		now(fmt.Sprintf("min(%s) or 2 + 0 * count(%s)", ofMonth(budgetLeft), ofMonth(monthMeasured)), ""), unit("percentunit"), decimals(1),
+		budgetColours(), means(meaning{2, notMeasured, unknown}), noValue(notRecorded))
+}
+
 func budgetColours() Property { return thresholds(bad, step{0, soon}, step{0.25, good}) }
 
 // signInMonth tells of the last 30 days, whatever the time range.
@@ -49,7 +57,7 @@ func signInMonth() []*Panel {
 				col("C", "Phone-minutes", decimals(0)),
 				col("D", "Longest outage", unit("s"), decimals(0)),
 				col("E", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
-				col("F", "Month's budget left", unit("percentunit"), decimals(1), budgetColours(), missing(notMeasured), cell())},
+				col("F", "Budget left", unit("percentunit"), decimals(1), budgetColours(), missing(notMeasured), cell())},
 			orElse(fmt.Sprintf("0 * "+bySite+" + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", watched),
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", notRecorded),
 			fmt.Sprintf(lostAt, watched, ofMonth(lostMinutes)),

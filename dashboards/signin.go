@@ -49,9 +49,7 @@ func signInNow() []*Panel {
 		sites("Sites: unknown", "Sites with a verdict that is unknown: something that was asked gave no answer that one may judge by.", "unknown", ".*", unknown),
 		stat("Results too old", "Targets whose last probe ended longer ago than three intervals. What they show is the past.", 6,
 			now(fmt.Sprintf("sum(%s)", staleTargets("> bool")), ""), unit("short"), thresholds(good, step{1, unknown}), noValue("nothing reported")),
-		stat("Month's budget left", "The least of the sites' error budgets, for enrolled phones on any firmware, of the last 30 days and whatever the time range; below 0 it is overspent. "+
-			"Of sites of which 99 % of the 30 days were measured; the section on the month tells of each. "+recordedBy, 6,
-			now("min("+ofMonth(budgetLeft)+")", ""), unit("percentunit"), decimals(1), budgetColours(), noValue(notMeasured)),
+		leastBudget(),
 		stat("Next end", "When the first certificate ends of those by which phones get to their registrar; negative once it has ended.", 6,
 			now(fmt.Sprintf("(min(cx700_signin_valid_until_timestamp_seconds{%s}) - time()) / 86400", chosen), ""),
 			unit("suffix: days"), decimals(0), daysLeft(), noValue("not known")),
