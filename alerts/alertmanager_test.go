@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +28,7 @@ func TestAlertmanagerExample(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, a := range All() {
-		want := map[Severity]string{Page: "pager", Warning: "tickets"}[a.Severity]
+		want := map[Severity]string{Page: "pager", Warning: "tickets", None: "nobody"}[a.Severity]
 		out, err := exec.CommandContext(t.Context(), amtool, "config", "routes", "test", "--config.file="+alertmanagerExample,
 			"alertname="+a.Name, "severity="+string(a.Severity), "network=internal").Output() // it has something to say on stderr
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {
@@ -34,8 +37,8 @@ func TestAlertmanagerExample(t *testing.T) {
 	}
 }
 
-// alertmanager starts a real one with the example, until the test ends.
-func alertmanager(t *testing.T) (url string) {
+// alertmanager starts a real one with the example or another file, until the test ends.
+func alertmanager(t *testing.T, config string) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +46,7 @@ func alertmanager(t *testing.T) (url string) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	cmd := exec.CommandContext(t.Context(), tool(t, "prometheus-alertmanager"), "--config.file="+alertmanagerExample, //nolint:gosec // found on the path
+	cmd := exec.CommandContext(t.Context(), tool(t, "prometheus-alertmanager"), "--config.file="+config, //nolint:gosec // found on the path
 		"--storage.path="+t.TempDir(), "--web.listen-address="+address, "--cluster.listen-address=")
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -96,7 +99,7 @@ func everywhere(names ...string) []firing {
 func TestInhibition(t *testing.T) {
 	var others []string // those that inhibit nothing
 	for _, a := range All() {
-		if !slices.Contains([]string{"Cx700ExporterDown", "Cx700VantageLost", "Cx700SignInBlocked"}, a.Name) {
+		if !slices.Contains([]string{"Cx700ExporterDown", "Cx700VantageLost", "Cx700SignInBlocked", "Cx700OneOfMany"}, a.Name) {
 			others = append(others, a.Name)
 		}
 	}
@@ -116,6 +119,9 @@ func TestInhibition(t *testing.T) {
 		{"a site is blocked, and many are", []firing{{"Cx700SignInBlocked", "oslo", "internal"}}, func(f firing) bool {
 			return f == firing{"Cx700SignInFastBurn", "oslo", "internal"}
 		}},
+		{"one of many sites is blocked", slices.Concat(everywhere("Cx700SignInBlocked"), []firing{{"Cx700OneOfMany", "oslo", "internal"}}), func(f firing) bool {
+			return f.name == "Cx700SignInFastBurn" || f == firing{"Cx700SignInBlocked", "oslo", "internal"}
+		}},
 		{"many are blocked, and another for another cause", everywhere("Cx700SignInBlocked"), func(f firing) bool {
 			return f.name == "Cx700SignInFastBurn"
 		}},
@@ -129,7 +135,7 @@ func TestInhibition(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
-			url := alertmanager(t)
+			url := alertmanager(t, alertmanagerExample)
 			setOff(t, url, all)
 			diff := "nothing was looked at"
 			for deadline := time.Now().Add(10 * time.Second); diff != "" && time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
@@ -139,6 +145,56 @@ func TestInhibition(t *testing.T) {
 				t.Errorf("silent (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestOneCauseIsOnePage blocks 200 sites at one step and another site at another, and counts what people get.
+func TestOneCauseIsOnePage(t *testing.T) {
+	fires := []firing{{"Cx700ManySitesBlocked", "", "internal"}, {"Cx700SignInBlocked", "alone", "internal"}, {"Cx700RootUnpublished", "", ""}}
+	for i := range 200 {
+		for _, name := range []string{"Cx700SignInBlocked", "Cx700SignInFastBurn", "Cx700OneOfMany"} {
+			fires = append(fires, firing{name, fmt.Sprint("branch-", i), "internal"})
+		}
+	}
+	messages := make(chan string, 100)
+	people := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var message struct {
+			Alerts []struct{ Labels map[string]string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&message); err != nil || len(message.Alerts) == 0 {
+			t.Errorf("a message without alerts: %v", err)
+			return
+		}
+		first := message.Alerts[0].Labels
+		messages <- fmt.Sprintf("%s: %d of %s, the first at %q", r.URL.Path, len(message.Alerts), first["alertname"], first["site"])
+	}))
+	t.Cleanup(people.Close)
+	example, err := os.ReadFile(alertmanagerExample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "alertmanager.yml")
+	if err := os.WriteFile(config, bytes.ReplaceAll(example, []byte("http://localhost:9094"), []byte(people.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	setOff(t, alertmanager(t, config), fires)
+	want := []string{
+		`/page: 1 of Cx700ManySitesBlocked, the first at ""`, `/page: 1 of Cx700RootUnpublished, the first at ""`,
+		`/page: 1 of Cx700SignInBlocked, the first at "alone"`,
+	}
+	var got []string
+	for deadline := time.After(20 * time.Second); ; { // twice the longest group_wait of a page
+		select {
+		case m := <-messages:
+			got = append(got, m)
+			continue
+		case <-deadline:
+		}
+		break
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 	Page Severity = "page"
 	// Warning: somebody must look on the next working day.
 	Warning Severity = "warning"
+	// None: nobody is told. It keeps others silent at Alertmanager.
+	None Severity = "none"
 )
 
 // The dashboards to which alerts lead, by their UID in Grafana.

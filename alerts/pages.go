@@ -35,6 +35,9 @@ or
 ` + behindTarget("directory", rollOver+`{phone="new",network="internal"}`)
 }
 
+// many is true for the networks and steps at which many sites are told of, or were a moment ago.
+const many = `ALERTS{alertname="Cx700ManySitesBlocked",alertstate="firing"}`
+
 // whyBlocked writes a label of the reasons for which phones are blocked, by the labels of the alert.
 func whyBlocked(label string) string {
 	return fmt.Sprintf("{{ range query (printf `count by (%[1]s) (%[2]s{site=%%q,network=%%q,phone=%%q})` "+
@@ -66,7 +69,8 @@ func pages() []Alert {
 				"the command there. Do not restart or reset phones: they try again by themselves, and a reset wipes what they hold.",
 		},
 		{
-			Name: "Cx700ManySitesBlocked", Severity: Page, For: time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSignIn,
+			// It outlasts those that it silences by far: sites do not come back at the same moment.
+			Name: "Cx700ManySitesBlocked", Severity: Page, For: time.Minute, KeepFiring: 10 * time.Minute, Dashboard: dashSignIn,
 			Expr:    fmt.Sprintf(`count by (network, step) (count by (site, network, step) (%s{phone="enrolled"})) >= %d`, blocked, manySites),
 			Summary: "{{ $value }} sites are blocked at the step {{ $labels.step }} ({{ $labels.network }})",
 			Description: "One cause, most likely: {{ range query (printf `count by (reason) (" + blocked +
@@ -75,6 +79,25 @@ func pages() []Alert {
 				"the pool, a certificate, a change of policy), not %d.", manySites, manySites),
 			First: "Look for what the sites share: the first page of the exporter lists their targets, and its log says what became another when " +
 				"they were last ready (changed=).",
+		},
+		{
+			// Cx700SignInBlocked has no label for the step, since a change of step would begin it anew.
+			Name: "Cx700OneOfMany", Severity: None, Dashboard: dashSignIn,
+			Expr: `max by (site, network) (
+  last_over_time(` + blocked + `{phone="enrolled"}[10m])
+  and on (network, step) ` + many + `
+  and on (site, network) ALERTS{alertname="Cx700SignInBlocked"}
+)
+unless on (site, network) (
+  ` + blocked + `{phone="enrolled"}
+  unless on (network, step) ` + many + `
+)`,
+			Summary:     "{{ $labels.site }} ({{ $labels.network }}) is blocked as many sites are",
+			Description: "Nobody is told of it: Cx700ManySitesBlocked is the page for all of them.",
+			Means: "This site is blocked at no other step than those at which many are: Cx700ManySitesBlocked has told so. It is no message, but keeps " +
+				"Cx700SignInBlocked and Cx700SignInFastBurn of the site silent at Alertmanager; send it to nobody.",
+			First: "Nothing here: go by Cx700ManySitesBlocked.",
+			Quiet: "where some firmware of the site is blocked at another step",
 		},
 		{
 			Name: "Cx700RootUnpublished", Severity: Page, For: 30 * time.Second, KeepFiring: 5 * time.Minute, Dashboard: dashCertificates,

@@ -60,7 +60,7 @@ const fromTable = "Generated from the table in this folder: go test ./alerts -up
 func parts(urls URLs) []part {
 	const minute = model.Duration(time.Minute)
 	return []part{
-		{"alerts", "cx700.rules.yml", "The alerts of cx700_exporter. Severities: page wakes somebody, warning waits for the working day.", []group{
+		{"alerts", "cx700.rules.yml", "The alerts of cx700_exporter. Severities: page wakes somebody, warning waits for the working day, none is sent to nobody.", []group{
 			{Name: "cx700_pages", Rules: rulesOf(pages(), urls)},
 			{Name: "cx700_warnings", Rules: rulesOf(slices.Concat(warnings(), certificateWarnings(), accountWarnings(), updateWarnings()), urls)},
 			{Name: "cx700_exporter", Rules: rulesOf(own(), urls)},

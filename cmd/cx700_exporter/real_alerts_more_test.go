@@ -34,12 +34,12 @@ func tryManySites(t *testing.T) {
 	m := newMonitored(t, many+few+1)
 	want := map[string][]string{"": {"ManySitesBlocked"}}
 	for i := range many + few {
-		site, fault := fmt.Sprintf("branch-%03d", i+2), "sip_403"
+		site, fault, set := fmt.Sprintf("branch-%03d", i+2), "sip_403", []string{"SignInBlocked"}
 		if i < many {
-			fault = "pool_down"
+			fault, set = "pool_down", []string{"OneOfMany", "SignInBlocked"}
 		}
 		m.breaks(site + ":" + fault)
-		want[site] = []string{"SignInBlocked"}
+		want[site] = set
 	}
 	m.began("", "pool_down at five sites")
 	m.until("many sites are blocked at one step", time.Minute, want)
@@ -49,6 +49,18 @@ func tryManySites(t *testing.T) {
 			t.Errorf("many sites are blocked at %v", a.Labels)
 		}
 	}
+	m.within("Alertmanager is silent of the many, and tells of the few", time.Minute, func() error {
+		silent := map[bool]int{}
+		for _, a := range m.alertsOf(m.alertmanager + "/api/v2/alerts") {
+			if a.Labels["alertname"] == "Cx700SignInBlocked" {
+				silent[len(a.Status.InhibitedBy) > 0]++
+			}
+		}
+		if silent[true] != many || silent[false] != few {
+			return fmt.Errorf("silent of %d, tells of %d", silent[true], silent[false])
+		}
+		return nil
+	})
 	m.heals()
 	m.until("all is healed", time.Minute, map[string][]string{})
 }
