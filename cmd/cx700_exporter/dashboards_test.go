@@ -63,8 +63,9 @@ func filled(expr, site, window string) string {
 // unused are the series that no dashboard shows, and why.
 func unused() map[string]string {
 	return map[string]string{
-		"cx700_shard_info":   "it is there where sites are shared only, and Cx700SitesUnwatched names the shards",
-		"cx700_config_sites": "Cx700SitesUnwatched compares it with the sites that are watched",
+		"cx700_config_fault_info": "it is there while a site file is refused only, and the first page and the log name the fault",
+		"cx700_shard_info":        "it is there where sites are shared only, and Cx700SitesUnwatched names the shards",
+		"cx700_config_sites":      "Cx700SitesUnwatched compares it with the sites that are watched",
 	}
 }
 
