@@ -43,7 +43,8 @@ var (
 	credentialStopped = observed.CredentialStopped.Name
 	passwordExpiry    = observed.PasswordExpiry.Name
 
-	reloadOK = catalogue.ReloadOK.Name
+	reloadOK   = catalogue.ReloadOK.Name
+	reloadTime = catalogue.ReloadTime.Name
 )
 
 // enrolledBlocked is true where enrolled phones of a site are blocked.
