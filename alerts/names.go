@@ -31,7 +31,7 @@ var (
 	sites       = judged.Sites.Name
 	shardInfo   = judged.Shard.Name
 	updateReady = judged.UpdateReady.Name
-	queue       = judged.Queue.Name + "_bucket"
+	queue       = judged.Queue.Name
 
 	caCertificates    = observed.CACertificates.Name
 	poolNotAfter      = observed.PoolNotAfter.Name

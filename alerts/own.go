@@ -42,6 +42,13 @@ func sitesUnwatched() string {
 ) > 0`
 }
 
+// queueLate is true where one in ten probes waits too long. Prometheus keeps native histograms where it is told to scrape
+// them, else classic ones; each has its own name.
+func queueLate() string {
+	const late = `histogram_quantile(0.9, sum by (job, instance%s) (rate(%s{collector!="firmware_download"}[15m]))) > 5`
+	return fmt.Sprintf(late, "", queue) + "\nor\n" + fmt.Sprintf(late, ", le", queue+"_bucket")
+}
+
 // own are the alerts about the exporter itself.
 func own() []Alert {
 	return []Alert{
@@ -83,7 +90,7 @@ or
 		},
 		{
 			Name: "Cx700QueueLate", Severity: Warning, For: 10 * time.Minute, Dashboard: dashExporter,
-			Expr:        `histogram_quantile(0.9, sum by (job, instance, le) (rate(` + queue + `{collector!="firmware_download"}[15m]))) > 5`,
+			Expr:        queueLate(),
 			Summary:     "Probes wait {{ $value | humanizeDuration }} for a free worker{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "One in ten waits longer. Silent servers hold workers until their time is over.",
 			Means:       "There are more probes than workers. Results come late; nothing is wrong with phones because of it.",
