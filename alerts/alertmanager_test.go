@@ -78,16 +78,25 @@ type posted struct {
 	} `json:"status,omitempty"`
 }
 
-// firing is an alert of a site on a network.
-type firing struct{ name, site, network string }
+// firing is an alert of a site on a network, or of an exporter or its job.
+type firing struct{ name, site, network, job, instance string }
 
-// everywhere sets an alert off at two sites on two networks.
+// everywhere sets an alert off at two sites on two networks; one about exporters at two of one job and one of another.
 func everywhere(names ...string) []firing {
 	var out []firing
 	for _, name := range names {
+		switch name {
+		case "Cx700QueueLate":
+			out = append(out, firing{name: name, job: "in", instance: "a"}, firing{name: name, job: "in", instance: "b"},
+				firing{name: name, job: "out", instance: "a"})
+			continue
+		case "Cx700SitesUnwatched", "Cx700ExporterGone":
+			out = append(out, firing{name: name, job: "in"}, firing{name: name, job: "out"})
+			continue
+		}
 		for _, site := range []string{"oslo", "bergen"} {
 			for _, network := range []string{"internal", "external"} {
-				out = append(out, firing{name, site, network})
+				out = append(out, firing{name: name, site: site, network: network})
 			}
 		}
 	}
@@ -109,15 +118,17 @@ func TestInhibition(t *testing.T) {
 		want  func(firing) bool
 	}{
 		{"nothing that inhibits", nil, func(firing) bool { return false }},
-		{"the exporter's own network is lost", []firing{{"Cx700VantageLost", "", "internal"}}, func(f firing) bool {
+		{"the exporter's own network is lost", []firing{{name: "Cx700VantageLost", network: "internal"}}, func(f firing) bool {
 			return f.network == "internal" && slices.Contains([]string{"Cx700Unknown", "Cx700TimeOff", "Cx700UpdateServiceDown",
 				"Cx700FirmwareMissing", "Cx700FirmwareCutOff"}, f.name)
 		}},
-		{"an exporter is down", []firing{{"Cx700ExporterDown", "", ""}}, func(f firing) bool {
-			return slices.Contains([]string{"Cx700Unknown", "Cx700ResultsTooOld", "Cx700QueueLate"}, f.name)
+		{"an exporter is down", []firing{{name: "Cx700ExporterDown", job: "in", instance: "a"}}, func(f firing) bool {
+			return slices.Contains([]firing{{name: "Cx700QueueLate", job: "in", instance: "a"}, {name: "Cx700SitesUnwatched", job: "in"},
+				{name: "Cx700ExporterGone", job: "in"}}, f)
 		}},
-		{"a site is blocked, and many are", []firing{{"Cx700SignInBlocked", "oslo", "internal"}}, func(f firing) bool {
-			return f == firing{"Cx700SignInFastBurn", "oslo", "internal"}
+		{"there is no exporter", []firing{{name: "Cx700ExporterDown"}}, func(firing) bool { return false }},
+		{"a site is blocked, and many are", []firing{{name: "Cx700SignInBlocked", site: "oslo", network: "internal"}}, func(f firing) bool {
+			return f == firing{name: "Cx700SignInFastBurn", site: "oslo", network: "internal"}
 		}},
 		{"one of many sites is blocked", slices.Concat(everywhere("Cx700SignInBlocked"), []firing{{"Cx700OneOfMany", "oslo", "internal"}}), func(f firing) bool {
 			return f.name == "Cx700SignInFastBurn" || f == firing{"Cx700SignInBlocked", "oslo", "internal"}
@@ -205,7 +216,8 @@ func setOff(t *testing.T, url string, fires []firing) {
 	for _, a := range All() {
 		for _, f := range fires {
 			if f.name == a.Name {
-				all = append(all, posted{Labels: map[string]string{"alertname": a.Name, "severity": string(a.Severity), "site": f.site, "network": f.network}})
+				all = append(all, posted{Labels: map[string]string{"alertname": a.Name, "severity": string(a.Severity),
+					"site": f.site, "network": f.network, "job": f.job, "instance": f.instance}})
 			}
 		}
 	}
@@ -233,7 +245,7 @@ func inhibited(t *testing.T, url string, all int) []string {
 	var out []string
 	for _, a := range got {
 		if len(a.Status.InhibitedBy) > 0 {
-			out = append(out, fmt.Sprint(firing{a.Labels["alertname"], a.Labels["site"], a.Labels["network"]}))
+			out = append(out, fmt.Sprint(firing{a.Labels["alertname"], a.Labels["site"], a.Labels["network"], a.Labels["job"], a.Labels["instance"]}))
 		}
 	}
 	slices.Sort(out)

@@ -14,6 +14,24 @@ func rootHidden() string {
 )`
 }
 
+// emptied is true for containers in which more is empty at a controller than there was within a day. Exporters that are
+// shown all are taken together, so it goes on when another comes in their place; one from which something is hidden is
+// held to what it saw itself.
+func emptied() string {
+	values := func(state string) string { return caCertificates + `{state="` + state + `"}` }
+	shownAll := func(values, hidden string) string {
+		return `min by (target, dc, container) (` + values + ` unless ignoring (state) max_over_time(` + hidden + `[1d]) > 0)`
+	}
+	return `max by (target, container) (
+  ` + shownAll(values("empty"), values("hidden")) + `
+  > ` + shownAll(`min_over_time(`+values("empty")+`[1d])`, values("hidden")) + `
+  or max by (target, dc, container) (
+    ` + values("empty") + ` > min_over_time(` + values("empty") + `[1d])
+    and ignoring (state) ` + values("populated") + ` < max_over_time(` + values("populated") + `[1d])
+  )
+)`
+}
+
 // endsWithin is true for sites where a certificate of the sign-in ends in less than some days, and not in less than others.
 func endsWithin(days, notWithin int) string {
 	left := `min by (site, network) (` + validUntil + `) - time()`
@@ -57,13 +75,9 @@ unless on (target) (` + rootUnpublished() + `)`,
 		},
 		{
 			Name: "Cx700CACertificateEmptied", Severity: Warning, Dashboard: dashCertificates,
-			Expr: `max by (target, container) (
-  (` + caCertificates + `{state="empty"} > min_over_time(` + caCertificates + `{state="empty"}[1d]))
-  and on (target, dc, container)
-  (` + caCertificates + `{state="populated"} < max_over_time(` + caCertificates + `{state="populated"}[1d]))
-)
+			Expr: emptied() + `
 unless on (target) (` + rootUnpublished() + `)`,
-			Summary:     "A cACertificate that was populated went empty ({{ $labels.target }}, {{ $labels.container }})",
+			Summary:     "A cACertificate went empty ({{ $labels.target }}, {{ $labels.container }})",
 			Description: "Within the last day. Others are still populated; this is told for a day.",
 			Means:       "An object of an authority in Active Directory lost its certificate. Another is still published, so phones may not notice. What emptied one may empty the next.",
 			First:       "Find out who did it (repadmin /showobjmeta), and publish the certificate again if the pool is anchored in it.",

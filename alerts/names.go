@@ -31,7 +31,7 @@ var (
 	sites       = judged.Sites.Name
 	shardInfo   = judged.Shard.Name
 	updateReady = judged.UpdateReady.Name
-	queue       = judged.Queue.Name + "_bucket"
+	queue       = judged.Queue.Name
 
 	caCertificates    = observed.CACertificates.Name
 	poolNotAfter      = observed.PoolNotAfter.Name
@@ -43,7 +43,8 @@ var (
 	credentialStopped = observed.CredentialStopped.Name
 	passwordExpiry    = observed.PasswordExpiry.Name
 
-	reloadOK = catalogue.ReloadOK.Name
+	reloadOK   = catalogue.ReloadOK.Name
+	reloadTime = catalogue.ReloadTime.Name
 )
 
 // enrolledBlocked is true where enrolled phones of a site are blocked.

@@ -1,11 +1,33 @@
 package alerts
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
-// exporterDown is true for what cannot be scraped and was an exporter within a week, whatever its job is called. Every
-// exporter tells how it took over its site file.
+// exporterDown is true for what cannot be scraped and is an exporter: its job is named after them, or it answered within
+// a week, or others of its job did and nothing else answers there. Every exporter tells how it took over its site file.
 func exporterDown() string {
-	return `up == 0 and on (job, instance) last_over_time(` + reloadOK + `[7d])`
+	known := `last_over_time(` + reloadOK + `[7d])`
+	return `up{job=~".*cx700.*"} == 0
+or up == 0 and on (job, instance) ` + known + `
+or up == 0 and on (job) ` + known + `
+  unless on (job) (up == 1 unless on (job, instance) ` + reloadOK + `)`
+}
+
+// exporterGone counts the sites that an exporter watched which is no target any more, and that nobody watches now. Where
+// another of its job watches the network and has read the site file since, they were taken out of it. A day ago goes on
+// where an hour ago ends.
+func exporterGone() string {
+	since := func(ago string, seconds int) string {
+		return fmt.Sprintf(`count by (job, network) (
+  count by (job, network, site) (%[1]s offset %[2]s unless on (job, instance) up)
+  unless on (network, site) %[1]s
+  unless on (job, network) (%[1]s and on (job, instance) %[3]s > time() - %[4]d)
+)`, siteTarget, ago, reloadTime, seconds)
+	}
+	return since("1h", 3600) + "\nor\n" + since("1d", 86400)
 }
 
 // sitesUnwatched counts the sites of a file that no exporter of the job has.
@@ -17,8 +39,14 @@ func sitesUnwatched() string {
     count by (job) (count by (job, site) (` + objective + `))
     or on (job) 0 * ` + all + `
   )
-) > 0
-unless on (job) up == 0`
+) > 0`
+}
+
+// queueLate is true where one in ten probes waits too long. Prometheus keeps native histograms where it is told to scrape
+// them, else classic ones; each has its own name.
+func queueLate() string {
+	const late = `histogram_quantile(0.9, sum by (job, instance%s) (rate(%s{collector!="firmware_download"}[15m]))) > 5`
+	return fmt.Sprintf(late, "", queue) + "\nor\n" + fmt.Sprintf(late, ", le", queue+"_bucket")
 }
 
 // own are the alerts about the exporter itself.
@@ -30,12 +58,27 @@ func own() []Alert {
 or
 (
   absent(` + reloadOK + `)
-  unless on () (` + exporterDown() + `)
+  unless on () (
+    ` + strings.ReplaceAll(exporterDown(), "\n", "\n    ") + `
+  )
 )`,
 			Summary:     "The exporter cannot be scraped{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "Nobody watches the phones of its sites until it is back.",
-			Means:       "Prometheus gets nothing from the exporter, or from none at all. All other alerts about phones are blind.",
-			First:       "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met.",
+			Means: "Prometheus gets nothing from the exporter, or from none at all. All other alerts about phones are blind. One that never " +
+				"came up is known by its job: others of it are exporters, or its name has cx700 in it.",
+			First: "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met.",
+		},
+		{
+			Name: "Cx700ExporterGone", Severity: Warning, For: 15 * time.Minute, Dashboard: dashExporter,
+			Expr:        exporterGone(),
+			Summary:     "{{ $value }} sites ({{ $labels.network }}) lost the exporter that watched them ({{ $labels.job }})",
+			Description: "It is no target of Prometheus any more, and no other watches them. An alert that it had is over without being mended.",
+			Means: "An exporter left service discovery (its pod is gone, or its target was taken out), and nobody watches its sites on that network. " +
+				"This is told for an hour, and for a day of sites that were watched the day before.",
+			First: "Bring the exporter back: see whether its pod is pending or evicted, and whether its target is still in Prometheus' " +
+				"configuration. Where it was taken away on purpose, this ends by itself.",
+			Quiet: "where an exporter of the job that watches the network has read its site file since: the sites were taken out of it, or " +
+				"Cx700SitesUnwatched says that they were not",
 		},
 		{
 			Name: "Cx700ResultsTooOld", Severity: Warning, For: 5 * time.Minute, Dashboard: dashExporter,
@@ -47,7 +90,7 @@ or
 		},
 		{
 			Name: "Cx700QueueLate", Severity: Warning, For: 10 * time.Minute, Dashboard: dashExporter,
-			Expr:        `histogram_quantile(0.9, sum by (job, instance, le) (rate(` + queue + `{collector!="firmware_download"}[15m]))) > 5`,
+			Expr:        queueLate(),
 			Summary:     "Probes wait {{ $value | humanizeDuration }} for a free worker{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "One in ten waits longer. Silent servers hold workers until their time is over.",
 			Means:       "There are more probes than workers. Results come late; nothing is wrong with phones because of it.",
@@ -62,7 +105,6 @@ or
 				"two have one index, or they differ in --shard.count or in the site file.",
 			First: "See in the description which shards are there: each index from 0 on must be, and all with the same count. Then compare " +
 				"their site files: cx700_config_sites is the same for all.",
-			Quiet: "while an exporter of the job is down: Cx700ExporterDown says so",
 		},
 		{
 			Name: "Cx700ReloadFailed", Severity: Warning, For: time.Minute, Dashboard: dashExporter,

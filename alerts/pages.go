@@ -11,7 +11,7 @@ const manySites = 5
 
 // rootUnpublished is true for targets whose domain controllers can be read and publish no root, or not the pool's. What
 // is hidden from the exporter's account is not empty: an exporter that is shown nothing else says nothing, unless roots
-// went from a controller where no more was hidden before. Of several exporters those count that are shown something.
+// went from a controller where no more was hidden before, whichever exporter looked. Of several exporters those count that are shown something.
 func rootUnpublished() string {
 	values := func(states string) string {
 		return caCertificates + `{container="certification_authorities",state=~"` + states + `"}`
@@ -25,7 +25,9 @@ func rootUnpublished() string {
       unless on (job, instance, target) ` + shown("empty|unparsable") + ` > 0
       unless on (job, instance, target) (
         ` + values("hidden") + `
-        <= max_over_time((` + values("hidden") + ` and ignoring (state) ` + values("populated") + ` > 0)[1d:5m])
+        <= on (target, dc) group_left () max by (target, dc) (
+          max_over_time((` + values("hidden") + ` and ignoring (state) ` + values("populated") + ` > 0)[1d:5m])
+        )
       )
     )
   )

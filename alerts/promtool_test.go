@@ -68,11 +68,15 @@ type ruleTest struct {
 			Expr    string `yaml:"expr"`
 			Samples []any  `yaml:"exp_samples"`
 		} `yaml:"promql_expr_test"`
+		Alerts []struct {
+			Name     string `yaml:"alertname"`
+			Expected []any  `yaml:"exp_alerts"`
+		} `yaml:"alert_rule_test"`
 	} `yaml:"tests"`
 }
 
-// TestEveryRuleIsTested demands of every alert a case in which it fires and another in which it is quiet, and of every
-// recorded series one in which it has a value.
+// TestEveryRuleIsTested demands of every alert a case in which it fires and another that asks for it and gets nothing, and of
+// every recorded series one in which it has a value.
 func TestEveryRuleIsTested(t *testing.T) {
 	fires, quiet, recorded := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, file := range found(t, "testdata/*.test.yml") {
@@ -86,9 +90,10 @@ func TestEveryRuleIsTested(t *testing.T) {
 		}
 		for _, test := range tests.Tests {
 			alert, _, _ := strings.Cut(test.Name, ":")
-			some := false
+			some, asked := false, false
 			for _, e := range test.Expressions {
 				if strings.Contains(e.Expr, `alertname="`+alert+`"`) {
+					asked = true
 					some = some || len(e.Samples) > 0
 					fires[alert] = fires[alert] || len(e.Samples) > 0 && strings.Contains(e.Expr, `alertstate="firing"`)
 				} else if len(e.Samples) > 0 {
@@ -96,7 +101,14 @@ func TestEveryRuleIsTested(t *testing.T) {
 					recorded[name] = true
 				}
 			}
-			quiet[alert] = quiet[alert] || !some
+			for _, a := range test.Alerts {
+				if a.Name == alert {
+					asked = true
+					some = some || len(a.Expected) > 0
+					fires[alert] = fires[alert] || len(a.Expected) > 0
+				}
+			}
+			quiet[alert] = quiet[alert] || asked && !some
 		}
 	}
 	for _, a := range All() {

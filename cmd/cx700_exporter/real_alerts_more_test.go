@@ -140,9 +140,10 @@ func tryExporters(t *testing.T) {
 	m.until("one is unknown, the other blocked", time.Minute, map[string][]string{"branch-002": {"Unknown"}, "branch-003": {"SignInBlocked"}})
 	must(t, exporter.Signal(syscall.SIGSTOP))
 	m.began("", "SIGSTOP")
-	m.until("one exporter is down", time.Minute, map[string][]string{
-		"": {"ExporterDown"}, "branch-002": {"Unknown"}, "branch-003": {"SignInBlocked"}})
-	m.until("what is unknown is silent, the page is not", time.Minute, map[string][]string{"branch-002": {"Unknown"}}, m.silent)
+	want = map[string][]string{"": {"ExporterDown"}, "branch-002": {"Unknown"}, "branch-003": {"SignInBlocked"}}
+	m.until("one exporter is down", time.Minute, want)
+	m.until("Alertmanager has heard of it", 30*time.Second, want, m.heard)
+	m.until("what the other sees is not silent", time.Minute, map[string][]string{}, m.silent)
 	must(t, exporter.Signal(syscall.SIGCONT))
 	m.heals()
 	m.until("all is well", time.Minute, nothing)
