@@ -130,8 +130,8 @@ func TestInhibition(t *testing.T) {
 		{"a site is blocked, and many are", []firing{{name: "Cx700SignInBlocked", site: "oslo", network: "internal"}}, func(f firing) bool {
 			return f == firing{name: "Cx700SignInFastBurn", site: "oslo", network: "internal"}
 		}},
-		{"one of many sites is blocked", slices.Concat(everywhere("Cx700SignInBlocked"), []firing{{"Cx700OneOfMany", "oslo", "internal"}}), func(f firing) bool {
-			return f.name == "Cx700SignInFastBurn" || f == firing{"Cx700SignInBlocked", "oslo", "internal"}
+		{"one of many sites is blocked", slices.Concat(everywhere("Cx700SignInBlocked"), []firing{{name: "Cx700OneOfMany", site: "oslo", network: "internal"}}), func(f firing) bool {
+			return f.name == "Cx700SignInFastBurn" || f == firing{name: "Cx700SignInBlocked", site: "oslo", network: "internal"}
 		}},
 		{"many are blocked, and another for another cause", everywhere("Cx700SignInBlocked"), func(f firing) bool {
 			return f.name == "Cx700SignInFastBurn"
@@ -161,10 +161,13 @@ func TestInhibition(t *testing.T) {
 
 // TestOneCauseIsOnePage blocks 200 sites at one step and another site at another, and counts what people get.
 func TestOneCauseIsOnePage(t *testing.T) {
-	fires := []firing{{"Cx700ManySitesBlocked", "", "internal"}, {"Cx700SignInBlocked", "alone", "internal"}, {"Cx700RootUnpublished", "", ""}}
+	fires := []firing{
+		{name: "Cx700ManySitesBlocked", network: "internal"}, {name: "Cx700SignInBlocked", site: "alone", network: "internal"},
+		{name: "Cx700RootUnpublished"},
+	}
 	for i := range 200 {
 		for _, name := range []string{"Cx700SignInBlocked", "Cx700SignInFastBurn", "Cx700OneOfMany"} {
-			fires = append(fires, firing{name, fmt.Sprint("branch-", i), "internal"})
+			fires = append(fires, firing{name: name, site: fmt.Sprint("branch-", i), network: "internal"})
 		}
 	}
 	messages := make(chan string, 100)
