@@ -109,13 +109,16 @@ func askAs(ctx context.Context, env *Env, fw phone.Firmware, address netip.AddrP
 			last.NotFollowed = fmt.Sprintf("more than %d redirects", maxRedirects)
 			break
 		}
-		to, foreign, why := redirected(ctx, env, last.Contacts)
+		to, foreign, unanswered, why := redirected(ctx, env, last.Contacts)
 		if to == nil {
-			last.NotFollowed, last.Foreign = why, foreign
+			last.NotFollowed, last.Foreign, last.LeftOut = why, foreign, unanswered
 			break
 		}
 		last.Next = askInTurn(ctx, to, ask)
 		last = last.Next
+		if last.Problem == facts.SIPNoConnection {
+			last.LeftOut += unanswered
+		}
 		last.Foreign = foreign && last.Problem == facts.SIPNoConnection
 	}
 	return first
@@ -148,10 +151,10 @@ func askInTurn(ctx context.Context, to []sipLead, ask func(netip.AddrPort, strin
 func sipRedirect(status int) bool { return status == 301 || status == 302 }
 
 // redirected finds the registrars to which another one leads: in the site's own domains only. Foreign tells that some
-// are another's; why says why there is none.
-func redirected(ctx context.Context, env *Env, contacts []string) (to []sipLead, foreign bool, why string) {
+// are another's, unanswered how many names no resolver answered; why says why there is none.
+func redirected(ctx context.Context, env *Env, contacts []string) (to []sipLead, foreign bool, unanswered int, why string) {
 	if len(contacts) == 0 {
-		return nil, false, "it does not say where to"
+		return nil, false, 0, "it does not say where to"
 	}
 	var wrong []string
 	if more := len(contacts) - maxPoolServers; more > 0 {
@@ -164,15 +167,21 @@ func redirected(ctx context.Context, env *Env, contacts []string) (to []sipLead,
 			wrong = append(wrong, why)
 			continue
 		}
-		addresses := slices.SortedFunc(slices.Values(reach.Addresses(env.Resolve(ctx, host))), netip.Addr.Compare) // DNS turns them round
-		if len(addresses) == 0 {
+		names := env.Resolve(ctx, host)
+		addresses := slices.SortedFunc(slices.Values(reach.Addresses(names)), netip.Addr.Compare) // DNS turns them round
+		switch {
+		case len(addresses) > 0:
+		case nameView{names}.settled(host, phone.A):
 			wrong = append(wrong, host+" has no address")
+		default:
+			unanswered++
+			wrong = append(wrong, "no resolver answers "+host)
 		}
 		for _, a := range addresses {
 			to = append(to, sipLead{netip.AddrPortFrom(a, port), host})
 		}
 	}
-	return to, foreign, strings.Join(wrong, "; ")
+	return to, foreign, unanswered, strings.Join(wrong, "; ")
 }
 
 // redirectHost takes apart where a redirect leads.
@@ -280,6 +289,8 @@ func connectedOn(s *facts.SIP, fw phone.Firmware, route []phone.Endpoint) bool {
 func sipReason(a *facts.SIPAnswer) (r *Reason, seen string) {
 	last := a.Last()
 	switch {
+	case last.LeftOut > 0 && last.NotFollowed != "":
+		return reasonSIPNotAllAsked, fmt.Sprintf("%s (%s)", sipText(last), last.NotFollowed)
 	case last.LeftOut > 0:
 		return reasonSIPNotAllAsked, fmt.Sprintf("%s leads to %s, of which %s; not asked: %d more addresses",
 			sipText(a), last.Host, sipText(last), last.LeftOut)
@@ -368,7 +379,7 @@ func noteSIP(t *Target, s *facts.SIPServer, found findings) {
 		if slices.ContainsFunc(a.Diagnostics, phone.SIPDiagnostic.WarnedVersion) {
 			found.add(reasonSIPVersionWarned, fmt.Sprintf("%s at %s: %s", a.Firmware, s.Address, sipText(a)))
 		}
-		if a.LeftOut > 0 {
+		if a.LeftOut > 0 && a.NotFollowed == "" {
 			found.add(reasonSIPLeftOut, fmt.Sprintf("%s: %d addresses are not asked", a.Host, a.LeftOut))
 		}
 		hosts := s.Hosts

@@ -130,6 +130,9 @@ func sipCases(other *x509.Certificate) []sipCase {
 		{"led to a pool of which not all are asked", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			a.Status, a.Next = 302, &facts.SIPAnswer{Problem: facts.SIPNoConnection, Host: "pool02.contoso.com", LeftOut: 2}
 		})), []string{"sip_left_out", "sip_not_all_asked"}},
+		{"led to a name that no resolver answers", contoso(), all(changed(func(a *facts.SIPAnswer) {
+			a.Status, a.Contacts, a.NotFollowed, a.LeftOut = 301, []string{"pool02.contoso.com"}, "no resolver answers pool02.contoso.com", 1
+		})), []string{"sip_not_all_asked"}},
 		{"led to a pool with another name", contoso(), all(changed(func(a *facts.SIPAnswer) {
 			next := takesUp()
 			next.Host, next.Served = "pool02.contoso.com", []*x509.Certificate{other}
@@ -311,17 +314,17 @@ func TestRedirectedOnlyWithinTheSite(t *testing.T) {
 	for contact, want := range map[string]string{
 		"evil.example:5061": "none of the site's domains", "192.0.2.1": "none of the site's domains",
 		"contoso.com.evil.example": "none of the site's domains", "pool01.contoso.com:22": "another port", "pool01.contoso.com:x": "another port",
-		"pool01.contoso.com": "no address", "POOL01.contoso.com.:443": "no address",
+		"pool01.contoso.com": "no resolver answers", "POOL01.contoso.com.:443": "no resolver answers",
 	} {
-		_, foreign, why := redirected(t.Context(), env, []string{contact})
-		if !strings.Contains(why, want) || foreign != (want == "none of the site's domains" || want == "another port") {
-			t.Errorf("%q: %q, foreign %t, want %q", contact, why, foreign, want)
+		_, foreign, unanswered, why := redirected(t.Context(), env, []string{contact})
+		if !strings.Contains(why, want) || foreign != (want == "none of the site's domains" || want == "another port") || foreign == (unanswered == 1) {
+			t.Errorf("%q: %q, foreign %t, %d unanswered, want %q", contact, why, foreign, unanswered, want)
 		}
 	}
-	if to, foreign, why := redirected(t.Context(), env, nil); to != nil || foreign || why != "it does not say where to" {
+	if to, foreign, _, why := redirected(t.Context(), env, nil); to != nil || foreign || why != "it does not say where to" {
 		t.Errorf("nowhere: %v, foreign %t, %q", to, foreign, why)
 	}
-	if _, foreign, why := redirected(t.Context(), env, slices.Repeat([]string{"a.contoso.com"}, 20)); !foreign || !strings.HasPrefix(why, "4 more are not looked for;") {
+	if _, foreign, _, why := redirected(t.Context(), env, slices.Repeat([]string{"a.contoso.com"}, 20)); !foreign || !strings.HasPrefix(why, "4 more are not looked for;") {
 		t.Errorf("to many: foreign %t, %q", foreign, why)
 	}
 }
@@ -376,7 +379,7 @@ func TestRedirectedInAFixedOrder(t *testing.T) {
 		ConnectTo: []site.ConnectTo{{Host: "192.0.2.5", ToHost: resolver.Addr().String(), ToPort: fmt.Sprint(resolver.Port())}},
 	}}}
 	var got []string
-	to, foreign, _ := redirected(t.Context(), env, []string{"pool.evil.example", "pool02.contoso.com", "a.contoso.com:443"})
+	to, foreign, _, _ := redirected(t.Context(), env, []string{"pool.evil.example", "pool02.contoso.com", "a.contoso.com:443"})
 	for _, lead := range to {
 		got = append(got, lead.host+" "+lead.address.String())
 	}

@@ -94,7 +94,7 @@ type SIPAnswer struct {
 	// Foreign tells that phones may follow all the same, or, of the last answer, may find another: it is we who ask there nobody.
 	Foreign bool
 	// LeftOut is how many other addresses of the same redirect were not asked, none before them having answered: they
-	// were beyond the bound, or the time was up.
+	// were beyond the bound, or the time was up, or no resolver answered their name.
 	LeftOut int
 }
 
