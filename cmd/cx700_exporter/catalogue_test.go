@@ -234,6 +234,7 @@ func ofTheRuntime(name string) bool {
 func TestRunMatchesTheCatalogue(t *testing.T) {
 	catalogue := described(t)
 	absent := maps.Clone(catalogue)
+	delete(absent, "cx700_config_fault_info") // of a site file that was not taken over; TestReloadCannotHurt has it
 	const sites, tries = 20, 2
 	for try := range tries {
 		for faults := range slices.Chunk(lab.Faults(), sites) {

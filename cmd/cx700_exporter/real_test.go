@@ -497,7 +497,7 @@ func testReload(t *testing.T, r *rig) {
 	if len(before) != guideTargets {
 		t.Errorf("targets after a faulty file: %v", before)
 	}
-	within(t, "probing goes on after a faulty file", 5*time.Second, func() error {
+	within(t, "probing goes on after a faulty file", 15*time.Second, func() error {
 		return allNewer(before, lastRuns(t, e.get(t, "/metrics")))
 	})
 	scrape := e.healthy(t)

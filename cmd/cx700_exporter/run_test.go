@@ -82,7 +82,7 @@ func started(t *testing.T, args ...string) *process {
 // eventually polls a condition for as long as the issue grants a fresh exporter to tell the truth.
 func (p *process) eventually(what string, ok func() bool) {
 	p.t.Helper()
-	const limit = 10 * time.Second
+	const limit = 30 * time.Second
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
