@@ -68,21 +68,9 @@ func TestADayOfRecordedHealth(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(at)) // the bubble begins with the year 2000
-		plan, err := schedule.NewPlan(cfg, replaying(r), []site.NetworkName{site.Internal, site.External})
-		if err != nil {
-			t.Fatal(err)
-		}
-		memory, err := state.Open("")
-		if err != nil {
-			t.Fatal(err)
-		}
 		log := &lockedBuffer{}
-		logger := slog.New(slog.NewTextHandler(log, nil))
-		s := schedule.New(logger, prometheus.NewRegistry(), schedule.DefaultConcurrency, reach.NewShared(logger, memory))
-		s.Swap(plan)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { s.Run(ctx); close(done) }()
+		s, stop := scheduled(t, cfg, replaying(r), slog.New(slog.NewTextHandler(log, nil)))
+		defer stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		before := log.String()
@@ -109,9 +97,29 @@ func TestADayOfRecordedHealth(t *testing.T) {
 		if want := float64(9 * 2 * (minutes + 1)); bad > 0 || ticks < want-9 || ticks > want {
 			t.Errorf("%g ticks, %g of them bad or unknown; want %g", ticks, bad, want)
 		}
+	})
+}
+
+// scheduled runs probes of both networks of a site file, until it is stopped.
+func scheduled(t *testing.T, cfg *site.Config, all []*collectors.Collector, log *slog.Logger) (s *schedule.Scheduler, stop func()) {
+	t.Helper()
+	plan, err := schedule.NewPlan(cfg, all, []site.NetworkName{site.Internal, site.External})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, err := state.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = schedule.New(log, prometheus.NewRegistry(), schedule.DefaultConcurrency, reach.NewShared(log, memory))
+	s.Swap(plan)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Run(ctx); close(done) }()
+	return s, func() {
 		cancel()
 		<-done
-	})
+	}
 }
 
 // countTicks sums up the ticks of all verdicts, and those that were bad or unknown.

@@ -8,16 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/lab"
-	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/signin"
 	"github.com/cx700/cx700_exporter/internal/site"
-	"github.com/cx700/cx700_exporter/internal/state"
 )
 
 // TestSitesShareTargets counts the probes of a company with many sites that have all but their DHCP server from the
@@ -54,20 +50,8 @@ func TestSitesShareTargets(t *testing.T) {
 	at := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(at)) // the bubble begins with the year 2000
-		plan, err := schedule.NewPlan(cfg, counting, []site.NetworkName{site.Internal, site.External})
-		if err != nil {
-			t.Fatal(err)
-		}
-		memory, err := state.Open("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		log := slog.New(slog.DiscardHandler)
-		s := schedule.New(log, prometheus.NewRegistry(), schedule.DefaultConcurrency, reach.NewShared(log, memory))
-		s.Swap(plan)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { s.Run(ctx); close(done) }()
+		s, stop := scheduled(t, cfg, counting, slog.New(slog.DiscardHandler))
+		defer stop()
 		time.Sleep(minutes * time.Minute)
 		synctest.Wait()
 		ready := 0
@@ -83,8 +67,6 @@ func TestSitesShareTargets(t *testing.T) {
 		if ticks, bad := countTicks(t, s); bad > 0 || ticks != float64(ready*minutes*2) {
 			t.Errorf("%g ticks, %g of them bad or unknown; want %d", ticks, bad, ready*minutes*2)
 		}
-		cancel()
-		<-done
 	})
 	for _, c := range counting {
 		for _, network := range []string{"internal", "external"} {
