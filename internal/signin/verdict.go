@@ -150,9 +150,10 @@ func (v *Verdict) Steps() []Judged { return slices.Concat(v.Walk, v.Beside) }
 
 // Of finds a step; nil when there is none of that name.
 func (v *Verdict) Of(name phone.Step) *Judged {
-	all := v.Steps()
-	if i := slices.IndexFunc(all, func(j Judged) bool { return j.Step.Name == name }); i >= 0 {
-		return &all[i]
+	for _, steps := range [][]Judged{v.Walk, v.Beside} {
+		if i := slices.IndexFunc(steps, func(j Judged) bool { return j.Step.Name == name }); i >= 0 {
+			return &steps[i]
+		}
 	}
 	return nil
 }
