@@ -44,7 +44,7 @@ func (c *configCheckCmd) Run(env *environment) error {
 	if err := plan.Print(env.stdout, at); err != nil {
 		return err
 	}
-	return printSpread(env.stdout, groups, c.ShardCount, targetsOf(plan, at))
+	return printSpread(env.stdout, groups, c.ShardCount, at, targetsOf(plan, at))
 }
 
 // targetsOf counts the targets of each shard. Only that of the exporter's own place is a target of several.
@@ -63,10 +63,10 @@ func targetsOf(plan *schedule.Plan, at map[string]int) map[int]int {
 }
 
 // printSpread writes what each shard watches: the groups of sites that stay together.
-func printSpread(w io.Writer, groups []site.Group, count int, targets map[int]int) error {
+func printSpread(w io.Writer, groups []site.Group, count int, shards map[string]int, targets map[int]int) error {
 	sites, texts := map[int]int{}, map[int]string{}
 	for _, g := range groups {
-		at := g.Shard(count)
+		at := shards[g.Sites[0].Name]
 		sites[at] += len(g.Sites)
 		texts[at] += groupText(g)
 	}
