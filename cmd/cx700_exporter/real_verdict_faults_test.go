@@ -138,7 +138,7 @@ func (c *verdictRig) handshakeVerdicts() []verdictFault {
 		}
 		return verdictFault{name, set(way), set(""), long}
 	}
-	second := c.on(edits("fabrikam.com", insideResolvers, "sip\tIN A\t192.168.7.81", "sip\tIN A\t192.168.7.81\nsip\tIN A\t192.168.7.83"))
+	second := c.on(edits("fabrikam.com", insideResolvers, "sip\tIN A\t192.168.7.81", "sip\tIN A\t192.168.7.81\nsip\tIN A\t192.168.7.82"))
 	return []verdictFault{
 		fault("pool hardened", bed.Pool, bed.TLS12, false),
 		fault("pool refuses", bed.Pool, bed.Closed, true),
