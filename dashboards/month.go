@@ -19,12 +19,15 @@ const (
 // ofMonth asks for a recorded series at the chosen sites.
 func ofMonth(series string) string { return series + "{" + chosenSites + "}" }
 
-// leastBudget is that of the sites. No budget is above 1, so that 2 stands for a month that is recorded and not measured.
+// unmeasured stands for the budget of a month that is recorded and not measured: no budget is above 1.
+func unmeasured() Property { return means(meaning{2, notMeasured, unknown}) }
+
+// leastBudget is that of the sites.
 func leastBudget() *Panel {
 	return stat("Month's budget left", "The least of the sites' error budgets, for enrolled phones on any firmware, of the last 30 days and whatever the time range; below 0 it is overspent. "+
 		"Of sites of which 99 % of the 30 days were measured; the section on the month tells of each. "+recordedBy, 6,
 		now(fmt.Sprintf("min(%s) or 2 + 0 * count(%s)", ofMonth(budgetLeft), ofMonth(monthMeasured)), ""), unit("percentunit"), decimals(1),
-		budgetColours(), means(meaning{2, notMeasured, unknown}), noValue(notRecorded))
+		budgetColours(), unmeasured(), noValue(notRecorded))
 }
 
 func budgetColours() Property { return thresholds(bad, step{0, soon}, step{0.25, good}) }
@@ -57,14 +60,14 @@ func signInMonth() []*Panel {
 				col("C", "Phone-minutes", decimals(0)),
 				col("D", "Longest outage", unit("s"), decimals(0)),
 				col("E", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
-				col("F", "Budget left", unit("percentunit"), decimals(1), budgetColours(), missing(notMeasured), cell())},
+				col("F", "Budget left", unit("percentunit"), decimals(1), budgetColours(), unmeasured(), cell())},
 			orElse(fmt.Sprintf("0 * "+bySite+" + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", watched),
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", notRecorded),
 			fmt.Sprintf(lostAt, watched, ofMonth(lostMinutes)),
 			fmt.Sprintf(lostAt, withPhones, ofMonth(lostPhoneMinutes)),
 			fmt.Sprintf(bySite, ofMonth(longestOutage)),
 			fmt.Sprintf(bySite, watched),
-			fmt.Sprintf(bySite, ofMonth(budgetLeft))).sorted("Minutes lost", true),
+			fmt.Sprintf(bySite+" or 2 + 0 * "+bySite, ofMonth(budgetLeft), watched)).sorted("Minutes lost", true),
 		bars("Minutes lost this month, by first blocker", "The minutes lost within 30 days by the first step that stopped phones, and why; what costs the most is to be mended first. "+recordedBy, 8, 9,
 			now(line(orElse(fmt.Sprintf("sum by (step, reason) (%s)", ofMonth(lostMinutes)), watched, "reason", "nothing was lost"), "step", "reason"), "{{line}}"),
 			unit("m"), decimals(0), thresholds(good, step{0.1, bad}), noValue(notRecorded)),

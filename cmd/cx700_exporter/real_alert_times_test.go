@@ -25,7 +25,7 @@ func TestRealAlertTimes(t *testing.T) {
 	}
 	faults["firmware_replaced"] = "FirmwareChanged"
 	company := companyOf(t, len(faults)+2)
-	m := newServed(t, pace{hurry: 1, scrape: 15 * time.Second}, company, []string{fileOf(t, company, 0)})
+	m := newServed(t, pace{hurry: 1, scrape: 15 * time.Second}, company, byFile(fileOf(t, company, 0)))
 	want := m.breaksAll(faults)
 	m.began("", "the sites together")
 	m.within("every alert fires but the one that waits for an hour", 30*time.Minute, func() error {

@@ -87,7 +87,7 @@ func tryReplacedImage(t *testing.T) {
 func tryObjective(t *testing.T) {
 	company := companyOf(t, 4)
 	file := fileOf(t, company, 3*time.Second, "  - name: branch-002\n", "  - name: branch-002\n    objective: 0.9999\n")
-	m := newServed(t, hurried(), company, []string{file})
+	m := newServed(t, hurried(), company, byFile(file))
 	m.breaks("branch-002:pool_down")
 	m.breaks("branch-003:pool_down")
 	blocked := []string{"SignInBlocked"}
@@ -104,7 +104,7 @@ func tryObjective(t *testing.T) {
 func tryExporters(t *testing.T) {
 	company := companyOf(t, 4)
 	first, second := fileOf(t, company, 3*time.Second), fileOf(t, company, 3*time.Second)
-	m := newServed(t, hurried(), company, []string{first, second})
+	m := newServed(t, hurried(), company, byFile(first), byFile(second))
 	nothing, exporter := map[string][]string{}, m.exporters[0].cmd.Process
 
 	whole, err := os.ReadFile(first)
@@ -149,10 +149,30 @@ func tryExporters(t *testing.T) {
 	m.until("all is well", time.Minute, nothing)
 }
 
-// tryFewWorkers gives an exporter one worker, whom the silent resolvers of fourteen sites hold.
+// tryOneShard stops that of two shards which watches the company's domain.
+func tryOneShard(t *testing.T) {
+	company := companyOf(t, 8)
+	file := fileOf(t, company, 3*time.Second)
+	m := newServed(t, hurried(), company, byFile(file, "--shard.count=2", "--shard.index=0"), byFile(file, "--shard.count=2", "--shard.index=1"))
+	watching := slices.IndexFunc(m.exporters, func(e *spawned) bool { return targetLine.MatchString(m.get(e.url + "/metrics")) })
+	shard := m.exporters[watching].cmd.Process
+	must(t, shard.Signal(syscall.SIGSTOP))
+	m.began("", "SIGSTOP of a shard")
+	m.until("its sites are watched by nobody", time.Minute, map[string][]string{"": {"ExporterDown", "SitesUnwatched"}})
+	must(t, shard.Signal(syscall.SIGCONT))
+	m.until("all sites are watched", time.Minute, map[string][]string{})
+}
+
+// tryFewWorkers gives an exporter one worker, whom the silent resolvers of fourteen sites hold. Prometheus keeps native
+// histograms: of the others alerts/testdata knows.
 func tryFewWorkers(t *testing.T) {
 	company := companyOf(t, 14)
-	m := newServed(t, hurried(), company, []string{fileOf(t, company, 3*time.Second)}, "--probe.concurrency=1")
+	p := hurried()
+	p.native = true
+	m := newServed(t, p, company, byFile(fileOf(t, company, 3*time.Second), "--probe.concurrency=1"))
+	if buckets := m.get(m.prometheus + "/api/v1/query?query=cx700_probe_queue_seconds_bucket"); !strings.Contains(buckets, `"result":[]`) {
+		t.Fatalf("the histogram is not kept as a native one alone: %.300s", buckets)
+	}
 	m.breaks("dns_silent")
 	m.began("", "silent resolvers, one worker")
 	m.within("probes wait, and results are too old", 4*time.Minute, func() error {

@@ -35,6 +35,8 @@ type pace struct {
 	hurry int
 	// scrape is how often Prometheus scrapes, and how often it looks at its rules.
 	scrape time.Duration
+	// native is whether Prometheus keeps native histograms, which it does in place of the others.
+	native bool
 }
 
 // hurried makes one second of two minutes.
@@ -104,8 +106,8 @@ func newMonitored(t *testing.T, sites int) *monitored {
 	return m
 }
 
-// newServed watches a company by exporters of its own, one for each site file.
-func newServed(t *testing.T, p pace, company *lab.Lab, files []string, flags ...string) *monitored {
+// newServed watches a company by exporters of its own, each by the flags of one.
+func newServed(t *testing.T, p pace, company *lab.Lab, flags ...[]string) *monitored {
 	t.Helper()
 	m := &monitored{t: t, pace: p}
 	page := httptest.NewServer(company.Handler())
@@ -113,12 +115,15 @@ func newServed(t *testing.T, p pace, company *lab.Lab, files []string, flags ...
 	m.lab = page.URL
 	binary := build(t)
 	var exporters []*spawned
-	for _, file := range files {
-		exporters = append(exporters, m.serves(binary, append([]string{"serve", "--config.file=" + file}, flags...)...))
+	for _, f := range flags {
+		exporters = append(exporters, m.serves(binary, append([]string{"serve"}, f...)...))
 	}
 	m.watch(exporters...)
 	return m
 }
+
+// byFile is the flags of an exporter that goes by a site file.
+func byFile(file string, more ...string) []string { return append([]string{"--config.file=" + file}, more...) }
 
 // fileOf writes a site file of a company, with something in it replaced, whose collectors look so often, or as often as
 // they do by themselves where often is 0. Images are read each minute: once a day is beyond a test.
@@ -147,8 +152,10 @@ func (m *monitored) watch(exporters ...*spawned) {
 	for _, e := range exporters {
 		targets = append(targets, strconv.Quote(strings.TrimPrefix(e.url, "http://")))
 	}
-	for _, line := range targetLine.FindAllStringSubmatch(m.get(exporters[0].url+"/metrics"), -1) {
-		m.sites[line[2]] = append(m.sites[line[2]], line[1])
+	for _, e := range exporters {
+		for _, line := range targetLine.FindAllStringSubmatch(m.get(e.url+"/metrics"), -1) {
+			m.sites[line[2]] = append(m.sites[line[2]], line[1])
+		}
 	}
 	m.rules = m.pace.rules(t, exporters[0].url+"/runbooks/")
 	dir := t.TempDir()
@@ -166,7 +173,11 @@ scrape_configs:
   - job_name: cx700
     static_configs: [{targets: [%s]}]
 `, m.pace.scrape, strings.TrimPrefix(m.alertmanager, "http://"), strings.Join(targets, ", ")), 0o600))
-	m.prometheus = m.serves("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data")).url
+	args := []string{"--config.file=" + filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path=" + filepath.Join(dir, "data")}
+	if m.pace.native {
+		args = append(args, "--enable-feature=native-histograms")
+	}
+	m.prometheus = m.serves("prometheus", args...).url
 	m.within("Prometheus has scraped", time.Minute, func() error {
 		if _, body := m.request(http.MethodGet, m.prometheus+"/api/v1/query?query=cx700_signin_state"); !strings.Contains(body, "headquarters") {
 			return fmt.Errorf("%.200s", body)
