@@ -258,6 +258,14 @@ func TestRealDirectory(t *testing.T) {
 	}
 	settles(t, "healthy", healthyDirectory(), 20*time.Second)
 	t.Run("one logon is held", func(t *testing.T) { testLogonsHeld(t, r, e) })
+	t.Run("a held logon ends with its secret", func(t *testing.T) {
+		refused := healthyDirectory()
+		refused["ldaps"] = []string{"credential_refused"}
+		must(t, os.WriteFile(secrets["ldaps"], []byte("Mistyped-Passw0rd\n"), 0o600))
+		settles(t, "refused where the file was changed", refused, slack)
+		must(t, os.WriteFile(secrets["ldaps"], []byte(bed.ProbePassword+"\n"), 0o600))
+		settles(t, "healed", healthyDirectory(), slack)
+	})
 	// Accounts come last: a new password gives the two controllers of the bed different versions of the keys.
 	breaks := slices.Concat(publishBreaks(), controllerBreaks(), accountBreaks())
 	for i, b := range breaks {

@@ -123,7 +123,9 @@ func newServed(t *testing.T, p pace, company *lab.Lab, flags ...[]string) *monit
 }
 
 // byFile is the flags of an exporter that goes by a site file.
-func byFile(file string, more ...string) []string { return append([]string{"--config.file=" + file}, more...) }
+func byFile(file string, more ...string) []string {
+	return append([]string{"--config.file=" + file}, more...)
+}
 
 // fileOf writes a site file of a company, with something in it replaced, whose collectors look so often, or as often as
 // they do by themselves where often is 0. Images are read each minute: once a day is beyond a test.

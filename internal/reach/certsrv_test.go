@@ -195,6 +195,10 @@ func TestNTLMFetchesTheChainOnceAnHour(t *testing.T) {
 			t.Error("the chain is held for longer than an hour")
 		}
 	}
+	l.secret(t, "another secret")
+	if got := l.Logon(t.Context(), access); got.Problem != facts.CredentialRefused {
+		t.Errorf("with another secret, that is refused: %+v", got)
+	}
 }
 
 func sameAddress(a, b netip.AddrPort) bool { return a == b }

@@ -94,10 +94,21 @@ func NewGuard(log *slog.Logger, f *state.File) *Guard {
 	return &Guard{log: log, state: f, accounts: map[string]*account{}, credentials: map[string]*credential{}}
 }
 
-// Secret is what a credential's file holds; one of both is set.
+// Secret is what a credential's file holds: a password or a keytab.
 type Secret struct {
 	Password string
 	Keytab   *keytab.Keytab
+	sum      secretSum
+}
+
+// secretSum tells a secret from another, and never leaves the process.
+type secretSum [sha256.Size]byte
+
+// replaced tells whether a credential's file holds another secret by now. From one that cannot be read nothing follows:
+// what is held goes on.
+func (used secretSum) replaced(c *site.Credential) bool {
+	_, _, now, err := readSecret(c)
+	return err == nil && now.sum != used
 }
 
 // Problem is why a server could not be used, in the closed set of facts.
@@ -352,6 +363,7 @@ func readSecret(c *site.Credential) (outside string, content []byte, s Secret, e
 		}
 		content = []byte(s.Password)
 	}
+	s.sum = sha256.Sum256(content)
 	return outside, content, s, nil
 }
 

@@ -232,8 +232,13 @@ func (c *controller) onlyOurs(err error) error {
 }
 
 // useSession reads over the held connection, and over a new one when there is none or it turns out to be
-// dead: controllers end connections that are idle for long, and firewalls forget them.
+// dead: controllers end connections that are idle for long, and firewalls forget them. One that was logged on with
+// another secret than the credential has now is ended.
 func (d *Directories) useSession(ctx context.Context, c *controller, h *heldSession, addresses []netip.Addr, out *facts.Controller) error {
+	if credential := c.access.Credential; h.session != nil && credential != nil && h.session.secret.replaced(credential) {
+		h.session.close()
+		h.session, h.backoff = nil, backoff{}
+	}
 	if h.session != nil {
 		const share = 3 // a dead connection must leave time for a new one
 		short, cancel := context.WithTimeout(ctx, remaining(ctx)/share)

@@ -45,6 +45,8 @@ type session struct {
 	noted   *notedConn
 	address netip.AddrPort
 	rootDSE facts.RootDSE
+	// secret is what was logged on with.
+	secret secretSum
 	// shown is what the controller showed when TLS began; nil without TLS.
 	shown *facts.Shown
 }
@@ -193,6 +195,7 @@ func (c *controller) logon(ctx context.Context, s *session) error {
 	return c.guard.Use(ctx, c.access.Credential, c.host, func(secret Secret) error {
 		ctx, cancel := context.WithTimeout(ctx, longestLogon)
 		defer cancel()
+		s.secret = secret.sum
 		s.conn.SetTimeout(remaining(ctx))
 		if c.access.Bind != site.BindKerberos {
 			return s.bindProblem(s.conn.Bind(c.access.Credential.Username, secret.Password))

@@ -46,6 +46,7 @@ type heldLogon[T any] struct {
 	facts.Logon
 	answer     T
 	credential string
+	secret     secretSum
 	// asked is when somebody wanted to know it last.
 	asked time.Time
 }
@@ -54,12 +55,12 @@ func newWebLogons[T any](g *Guard) *webLogons[T] {
 	return &webLogons[T]{guard: g, stands: logonKept, held: map[string]heldLogon[T]{}}
 }
 
-// logon lets do log on to a host, or returns what came of it before while that stands.
+// logon lets do log on to a host, or returns what came of it with the same secret while that stands.
 func (l *webLogons[T]) logon(ctx context.Context, key string, c *site.Credential, host string,
 	do func(context.Context, Secret, *facts.Logon) (T, error),
 ) (answer T, out facts.Logon) {
 	err := l.guard.Use(ctx, c, host, func(s Secret) error {
-		if held, ok := l.kept(key, c.Name, time.Now()); ok {
+		if held, ok := l.kept(key, c.Name, time.Now()); ok && held.secret == s.sum {
 			answer, out = held.answer, held.Logon
 			return nil
 		}
@@ -68,7 +69,7 @@ func (l *webLogons[T]) logon(ctx context.Context, key string, c *site.Credential
 		var err error
 		answer, err = do(ctx, s, &out)
 		blame(&out, err)
-		l.keep(key, heldLogon[T]{Logon: out, answer: answer, credential: c.Name})
+		l.keep(key, heldLogon[T]{Logon: out, answer: answer, credential: c.Name, secret: s.sum})
 		return err
 	})
 	blame(&out, err)
