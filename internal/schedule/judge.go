@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"crypto/x509"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -38,7 +37,7 @@ func (g *Judged) needs() []*Planned {
 func heldBySite(named site.EnrolledRoots) ([]phone.Root, error) {
 	certificates, err := reach.ReadRoots(named.Files)
 	if err != nil {
-		return nil, fmt.Errorf("enrolled_roots: %w", err)
+		return nil, err
 	}
 	var out []phone.Root
 	for _, c := range certificates {

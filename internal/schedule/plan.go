@@ -79,7 +79,7 @@ func NewPlan(cfg *site.Config, all []*collectors.Collector, networks []site.Netw
 			for _, c := range all {
 				for _, t := range c.Targets(s, n) {
 					t = configured(c, t, cfg.Collectors[c.Name])
-					if err := rateFits(&t); err != nil {
+					if err := rateFits(&t, cfg.Collectors[c.Name].Place); err != nil {
 						return nil, err
 					}
 					of = append(of, p.add(byKey, c, t, s.Name))
@@ -109,8 +109,10 @@ func timeoutsFit(all []*collectors.Collector, cfg *site.Config) error {
 	var errs []error
 	for _, c := range all {
 		if set := cfg.Collectors[c.Name]; set.Interval == 0 && set.Timeout > c.Interval {
-			errs = append(errs, fmt.Errorf("collectors.%s.timeout: %s is longer than the interval, %s by default; write interval too",
-				c.Name, model.Duration(set.Timeout), model.Duration(c.Interval)))
+			at := set.Place
+			at.Key += ".timeout"
+			errs = append(errs, &site.Fault{Place: at, Mend: "write interval too",
+				Problem: fmt.Sprintf("%s is longer than the interval, %s by default", model.Duration(set.Timeout), model.Duration(c.Interval))})
 		}
 	}
 	return errors.Join(errs...)
@@ -120,13 +122,13 @@ func timeoutsFit(all []*collectors.Collector, cfg *site.Config) error {
 // the one that is offered.
 const fewestImageBytes = 30 << 20
 
-// rateFits checks that images come through in the time of a probe at the rate of the target.
-func rateFits(t *collectors.Target) error {
+// rateFits checks that images come through in the time of a probe at the rate of the target, as it is set there.
+func rateFits(t *collectors.Target, at site.Place) error {
 	if t.MaxBytesPerSecond == 0 || t.Timeout.Seconds()*float64(t.MaxBytesPerSecond) >= fewestImageBytes {
 		return nil
 	}
-	return fmt.Errorf("collectors.%s: at %d bytes per second two images of 15 MiB take longer than the %s of a probe; "+
-		"raise max_bytes_per_second, or interval and timeout", t.Collector, t.MaxBytesPerSecond, model.Duration(t.Timeout))
+	return &site.Fault{Place: at, Mend: "raise max_bytes_per_second, or interval and timeout",
+		Problem: fmt.Sprintf("at %d bytes per second two images of 15 MiB take longer than the %s of a probe", t.MaxBytesPerSecond, model.Duration(t.Timeout))}
 }
 
 // configured puts the file's settings over the collector's. A timeout that the file does not name is cut to
@@ -191,7 +193,7 @@ func (p *Plan) judge(all map[string]*Judged, s *site.Site, of []*Planned) error 
 		if g == nil {
 			held, err := heldBySite(s.EnrolledRoots)
 			if err != nil {
-				return fmt.Errorf("site %s: %w", s.Name, err)
+				return &site.Fault{Place: s.EnrolledRootsAt, Problem: err.Error(), Mend: "name files of certificates that can be read"}
 			}
 			g = &Judged{
 				Network: network, Pool: pool, Directory: find(site.Internal, "directory"), Certsrv: find(site.Internal, "certsrv"),

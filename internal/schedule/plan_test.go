@@ -124,6 +124,29 @@ func TestRateFits(t *testing.T) {
 	}
 }
 
+// TestPlanFaultsNameThePlace: what is wrong only beside defaults, or when a file is read, is told by line and key as well.
+func TestPlanFaultsNameThePlace(t *testing.T) {
+	const sites = "sites:\n  - name: a\n    sip_domain: fabrikam.com\n    dhcp: {domain: contoso.com, dns_servers: [192.168.7.5]}\n"
+	for _, tt := range []struct{ file, want string }{
+		{sites + "collectors:\n  dns: {timeout: 2m}\n",
+			"cx700.yml:6: collectors.dns.timeout: 2m is longer than the interval, 30s by default; write interval too"},
+		{sites + "collectors:\n  firmware_download: {max_bytes_per_second: 4096}\n",
+			"cx700.yml:6: collectors.firmware_download: at 4096 bytes per second two images of 15 MiB take longer than the 1h of a probe; " +
+				"raise max_bytes_per_second, or interval and timeout"},
+		{sites + "    enrolled_roots: [testdata/none.pem]\n",
+			"cx700.yml:5: sites[0].enrolled_roots: open testdata/none.pem: no such file or directory; name files of certificates that can be read"},
+	} {
+		cfg, err := site.Parse("cx700.yml", []byte(tt.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = NewPlan(cfg, collectors.All(), []site.NetworkName{site.Internal})
+		if err == nil || err.Error() != tt.want || len(site.Faults(err)) != 1 {
+			t.Errorf("%v\nwant %s", err, tt.want)
+		}
+	}
+}
+
 func TestFindAndPrint(t *testing.T) {
 	cfg := twoSites(resolver)
 	cfg.Collectors = map[string]site.CollectorSettings{"dns": {Interval: 90 * time.Second}}

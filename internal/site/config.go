@@ -102,7 +102,7 @@ func noMore(*CollectorSettings) []field { return nil }
 func (r *reader) collectors(n *yaml.Node, key string, into map[string]CollectorSettings) {
 	read := func(name string, more func(s *CollectorSettings) []field) field {
 		return field{name, func(n *yaml.Node, key string) {
-			var s CollectorSettings
+			s := CollectorSettings{Place: r.place(n, key)}
 			r.fields(n, key, append([]field{
 				{"interval", func(n *yaml.Node, key string) { r.duration(n, key, time.Second, longestPeriod, &s.Interval) }},
 				{"timeout", func(n *yaml.Node, key string) {
@@ -157,7 +157,9 @@ func (r *reader) site(n *yaml.Node, key string, profiles map[string]phone.Firmwa
 		field{"firmware", func(n *yaml.Node, key string) { s.Firmware = r.firmware(n, key, profiles) }},
 		field{"objective", func(n *yaml.Node, key string) { r.ratio(n, key, &s.Objective) }},
 		field{"phones", func(n *yaml.Node, key string) { r.count(n, key, &s.Phones) }},
-		field{"enrolled_roots", func(n *yaml.Node, key string) { s.EnrolledRoots = r.enrolledRoots(n, key) }},
+		field{"enrolled_roots", func(n *yaml.Node, key string) {
+			s.EnrolledRoots, s.EnrolledRootsAt = r.enrolledRoots(n, key), r.place(n, key)
+		}},
 		field{"networks", func(n *yaml.Node, key string) { s.Networks = r.networks(n, key) }},
 	)
 	switch smtp {

@@ -22,12 +22,12 @@ const maxFileSize = 64 << 20
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &Fault{File: path, Problem: "cannot be opened: " + cause(err), Mend: "name the site file with --config.file"}
+		return nil, &Fault{Place: Place{File: path}, Problem: "cannot be opened: " + cause(err), Mend: "name the site file with --config.file"}
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
 	if err != nil {
-		return nil, &Fault{File: path, Problem: "cannot be read: " + cause(err), Mend: "name the site file with --config.file"}
+		return nil, &Fault{Place: Place{File: path}, Problem: "cannot be read: " + cause(err), Mend: "name the site file with --config.file"}
 	}
 	return Parse(path, data)
 }
@@ -57,7 +57,7 @@ func Parse(name string, data []byte) (*Config, error) {
 // document returns the root of the only YAML document, nil when there is a fault.
 func (r *reader) document(data []byte) *yaml.Node {
 	whole := func(problem, mend string) *yaml.Node {
-		r.faults = append(r.faults, &Fault{File: r.file, Problem: problem, Mend: mend})
+		r.faults = append(r.faults, &Fault{Place: Place{File: r.file}, Problem: problem, Mend: mend})
 		return nil
 	}
 	switch {
@@ -86,7 +86,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 
 // syntaxFault takes the line out of the YAML library's message.
 func syntaxFault(file string, err error) *Fault {
-	f := &Fault{File: file, Problem: "not YAML: " + err.Error(), Mend: "check indentation, quotes and colons there"}
+	f := &Fault{Place: Place{File: file}, Problem: "not YAML: " + err.Error(), Mend: "check indentation, quotes and colons there"}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		f.Line, _ = strconv.Atoi(m[1])
 		f.Problem = "not YAML: " + m[2]
@@ -94,13 +94,18 @@ func syntaxFault(file string, err error) *Fault {
 	return f
 }
 
+// Place is where something is in a site file.
+type Place struct {
+	File string
+	// Line is 0 for the whole file.
+	Line int
+	// Key is for example sites[0].dhcp.domain; empty for the whole file.
+	Key string
+}
+
 // Fault is one thing that is wrong with a site file.
 type Fault struct {
-	File string
-	// Line is 0 when the fault is the whole file's.
-	Line int
-	// Key is where it is, for example sites[0].dhcp.domain; empty for the whole file.
-	Key           string
+	Place
 	Problem, Mend string
 }
 

@@ -23,8 +23,12 @@ type reader struct {
 	known map[string]*Credential
 }
 
+func (r *reader) place(n *yaml.Node, key string) Place {
+	return Place{File: r.file, Line: n.Line, Key: key}
+}
+
 func (r *reader) fault(n *yaml.Node, key, problem, mend string) {
-	r.faults = append(r.faults, &Fault{File: r.file, Line: n.Line, Key: key, Problem: problem, Mend: mend})
+	r.faults = append(r.faults, &Fault{Place: r.place(n, key), Problem: problem, Mend: mend})
 }
 
 // err joins the faults in the order of their lines; nil when there is none.

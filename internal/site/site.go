@@ -151,6 +151,8 @@ type CollectorSettings struct {
 	MaxOffset time.Duration
 	// MaxBytesPerSecond is for firmware_download only: how fast an image is read at most.
 	MaxBytesPerSecond int
+	// Place is for faults that show only beside the collector's defaults.
+	Place Place
 }
 
 // Site is a place where phones plug in.
@@ -168,6 +170,8 @@ type Site struct {
 	Objective float64
 	// EnrolledRoots are those that enrolled phones hold.
 	EnrolledRoots EnrolledRoots
+	// EnrolledRootsAt is for faults that show when their files are read.
+	EnrolledRootsAt Place
 	// Networks that are watched: internal, external or both, in this order.
 	Networks []Network
 }

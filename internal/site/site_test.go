@@ -61,7 +61,7 @@ func TestFaultHasItsParts(t *testing.T) {
 	if !errors.As(err, &f) {
 		t.Fatalf("%v is no *Fault", err)
 	}
-	want := &Fault{File: "cx700.yml", Line: 4, Key: "sites[0].dhcp.domain",
+	want := &Fault{Place: Place{File: "cx700.yml", Line: 4, Key: "sites[0].dhcp.domain"},
 		Problem: `"contoso" has no dot`, Mend: "write the full name, such as contoso.com"}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
@@ -164,7 +164,7 @@ func TestAccepted(t *testing.T) {
 		},
 		Credentials: map[string]*Credential{"reader": reader, "machine": machine},
 	}
-	if diff := cmp.Diff(want, cfg, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreTypes(Place{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
