@@ -109,19 +109,21 @@ func (f *File) load() error {
 }
 
 // refresh reads the file again when somebody else has written it. One that cannot be read any more changes
-// nothing that is known.
-func (f *File) refresh() {
+// nothing that is known; one that is gone is written anew.
+func (f *File) refresh() error {
 	if f.path == "" {
-		return
+		return nil
 	}
 	info, err := os.Stat(f.path)
 	if err != nil || f.read != nil && os.SameFile(info, f.read) && info.ModTime().Equal(f.read.ModTime()) {
-		return
+		return nil
 	}
 	known := f.data
-	if f.load() != nil {
-		f.data = known
+	if err := f.load(); err != nil {
+		f.data, f.read = known, nil
+		return err
 	}
+	return nil
 }
 
 func (f *File) parse(content []byte) error {
@@ -161,17 +163,21 @@ func (f *File) fill() {
 func (f *File) View(look func(*Data)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.refresh()
+	_ = f.refresh() // the next change tells
 	look(&f.data)
 }
 
-// Update lets change the state and writes it when it says so. The change holds also when writing fails.
+// Update lets change the state and writes it when it says so. The change holds also when writing fails. A file that
+// somebody else wrote and that cannot be read is left as it is.
 func (f *File) Update(change func(*Data) bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.refresh()
+	unread := f.refresh()
 	if !change(&f.data) || f.path == "" {
 		return nil
+	}
+	if unread != nil {
+		return unread
 	}
 	return f.write()
 }
@@ -187,7 +193,7 @@ func (f *File) write() error {
 		return fmt.Errorf("%s: the state file cannot be written: %w; give the exporter a folder it may write to", f.path, err)
 	}
 	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	err = errors.Join(err, keepOwner(temporary, f.path), temporary.Sync(), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), f.path)
 	}

@@ -71,6 +71,33 @@ func TestUnusableFileIsRefusedAndKept(t *testing.T) {
 	}
 }
 
+// TestUnreadableFileIsLeft: what somebody else wrote meanwhile, and cannot be read, is not overwritten.
+func TestUnreadableFileIsLeft(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	f := opened(t, path)
+	const garbage = "no JSON"
+	if err := os.WriteFile(path, []byte(garbage), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := f.Update(func(d *Data) bool {
+			d.Stops = map[string]Stop{"reader": {Since: monday}}
+			return true
+		})
+		if err == nil || !strings.Contains(err.Error(), "not the exporter's JSON") {
+			t.Errorf("%v, want that the file is no JSON", err)
+		}
+	}
+	f.View(func(d *Data) {
+		if !d.Stops["reader"].Since.Equal(monday) {
+			t.Error("the change is lost")
+		}
+	})
+	if content, err := os.ReadFile(path); err != nil || string(content) != garbage {
+		t.Errorf("overwritten by %q, %v", content, err)
+	}
+}
+
 func TestFileWithHolesIsTaken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	if err := os.WriteFile(path, []byte(`{"version": 1, "roots": {"a": null, "b": {}}, "stopped_credentials": null}`), 0o600); err != nil {
