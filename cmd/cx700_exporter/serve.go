@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -106,8 +108,21 @@ func (f stateFlags) shared(env *environment) (*reach.Shared, error) {
 	return reach.NewShared(env.log, s), nil
 }
 
+// reloadFlags say when the site file is read again by itself. Prometheus names it so.
+type reloadFlags struct {
+	Every time.Duration `name:"config.auto-reload-interval" placeholder:"DURATION" help:"How often the site file is looked at, to be read again when it has changed, such as 30s; without it on SIGHUP only."`
+}
+
+func (f reloadFlags) Validate() error {
+	if f.Every != 0 && f.Every < time.Second {
+		return fmt.Errorf("--config.auto-reload-interval=%s: write at least 1s", f.Every)
+	}
+	return nil
+}
+
 type serveCmd struct {
 	configFlags `embed:""`
+	reloadFlags `embed:""`
 	shardFlags  `embed:""`
 	webFlags    `embed:""`
 	probeFlags  `embed:""`
@@ -115,7 +130,9 @@ type serveCmd struct {
 }
 
 // Validate implements kong's check of flags.
-func (c *serveCmd) Validate() error { return cmp.Or(c.probeFlags.Validate(), c.shardFlags.Validate()) }
+func (c *serveCmd) Validate() error {
+	return cmp.Or(c.reloadFlags.Validate(), c.probeFlags.Validate(), c.shardFlags.Validate())
+}
 
 // plan is that of the shard's own sites.
 func (c *serveCmd) plan() (*schedule.Plan, error) {
@@ -140,12 +157,19 @@ func (c *serveCmd) serve(env *environment, hangup <-chan os.Signal) error {
 		return err
 	}
 	d := newDaemon(env, c.probeFlags, shared, c.plan)
+	var before [sha256.Size]byte
+	if c.Every > 0 { // a pipe can be read once
+		before = sumOf(c.File)
+	}
 	if err := d.reload(); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(env.ctx)
 	defer stop()
 	go d.reloadOnHangup(ctx, hangup)
+	if c.Every > 0 {
+		go d.reloadOnChange(ctx, c.Every, c.File, before)
+	}
 	return d.run(ctx, c.webFlags, nil)
 }
 
@@ -240,6 +264,38 @@ func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 			return
 		}
 	}
+}
+
+// reloadOnChange reloads when the content of the site file is another than before. How it looks from outside does not
+// tell: Kubernetes puts other links in place, an editor another file.
+func (d *daemon) reloadOnChange(ctx context.Context, every time.Duration, file string, before [sha256.Size]byte) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if now := sumOf(file); now != before {
+				before = now
+				_ = d.reloadRunning() // which has told the log
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sumOf tells contents of a file apart; one that cannot be read is another than any that can.
+func sumOf(path string) (sum [sha256.Size]byte) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return sum
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // run probes and serves until the context ends or the server fails.
