@@ -70,13 +70,6 @@ func build(t *testing.T) string {
 	return binary
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // guideOutside is the part of the guide's site file about the network outside.
 const guideOutside = `      external:
         resolvers: [203.0.113.5]

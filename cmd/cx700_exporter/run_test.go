@@ -50,6 +50,13 @@ type process struct {
 
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // started runs the program with a free port until the test ends.
 func started(t *testing.T, args ...string) *process {
 	t.Helper()
