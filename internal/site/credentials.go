@@ -64,7 +64,8 @@ func (r *reader) credentialParts(n *yaml.Node, key string) {
 func (r *reader) username(n *yaml.Node, key string, into *string) {
 	v, ok := r.text(n, key, "an account")
 	if ok && !usernameForm.MatchString(v) {
-		r.fault(n, key, quoted(v)+" names no domain", `write the account as user@contoso.com or CONTOSO\user`)
+		// It is not shown: a password stands there now and then.
+		r.fault(n, key, "names no domain", `write the account as user@contoso.com or CONTOSO\user`)
 		return
 	}
 	*into = v

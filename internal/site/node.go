@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,9 +236,13 @@ func choice[T ~string](r *reader, n *yaml.Node, key string, all []T, into *T) {
 	r.fault(n, key, quoted(v)+" is unknown", "write one of "+strings.Join(words, ", "))
 }
 
-// quoted shows a value of the file in a message, shortened.
+// userInURL is what stands before the host in a URL: a password perhaps.
+var userInURL = regexp.MustCompile(`//[^/?#\s]*@`)
+
+// quoted shows a value of the file in a message, shortened, without the user and password of a URL.
 func quoted(v string) string {
 	const most = 60
+	v = userInURL.ReplaceAllLiteralString(v, "//…@")
 	if len(v) > most {
 		v = strings.ToValidUTF8(v[:most], "") + "…"
 	}
