@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -51,6 +52,14 @@ func TestHealthcheck(t *testing.T) {
 	if code, stdout, stderr := ran(t, "healthcheck"); code != exitGood || stdout != "healthy: 200 OK\n" {
 		t.Errorf("flags in the environment: exit code %d: %s%s", code, stdout, stderr)
 	}
+	other := t.TempDir()
+	writeEndedCertificate(t, other)
+	if err := os.WriteFile(filepath.Join(other, "web.yml"), []byte(tlsOn+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := ran(t, "healthcheck", "--web.config.file="+filepath.Join(other, "web.yml")); code != exitBad || !strings.Contains(stderr, "another certificate") {
+		t.Errorf("another certificate: exit code %d: %s", code, stderr)
+	}
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer broken.Close()
 	code, _, stderr := ran(t, "healthcheck", "--web.config.file=", "--web.listen-address="+broken.Listener.Addr().String())
@@ -59,7 +68,8 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
-// writeEndedCertificate writes a certificate for another name, which ended: restarting the exporter would not mend it.
+// writeEndedCertificate writes a certificate for no name and for clients, which ended: restarting the exporter would not
+// mend it.
 func writeEndedCertificate(t *testing.T, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -67,7 +77,7 @@ func writeEndedCertificate(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"*.contoso.com"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "monitor"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
 	}
 	certificate, err := certtest.Create(template, template, key.Public(), key)
