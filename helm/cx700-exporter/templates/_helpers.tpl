@@ -35,21 +35,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The volume that holds the site file. */}}
-{{- define "cx700.configVolume" -}}
-{{- if .Values.existingConfigSecret -}}
-secret: {secretName: {{ .Values.existingConfigSecret | quote }}, defaultMode: 0440}
-{{- else -}}
-configMap: {name: {{ .Values.existingConfigMap | default (include "cx700.fullname" .) | quote }}}
-{{- end -}}
+{{/* The site file, and the files that it names: for the exporter's pod and that of "helm test". */}}
+{{- define "cx700.volumes" -}}
+- name: config
+  {{- if .Values.existingConfigSecret }}
+  secret: {secretName: {{ .Values.existingConfigSecret | quote }}, defaultMode: 0440}
+  {{- else }}
+  configMap: {name: {{ .Values.existingConfigMap | default (include "cx700.fullname" .) | quote }}}
+  {{- end }}
+{{- range .Values.secrets }}
+- name: {{ printf "secret-%s" .name }}
+  secret: {secretName: {{ .secretName | quote }}, defaultMode: 0440}
+{{- end }}
 {{- end -}}
 
 {{- define "cx700.mounts" -}}
 - {name: config, mountPath: /etc/cx700_exporter/config, readOnly: true}
-- {name: state, mountPath: /var/lib/cx700_exporter}
-{{- if .Values.webConfigSecret }}
-- {name: web, mountPath: /etc/cx700_exporter/web, readOnly: true}
-{{- end }}
 {{- range .Values.secrets }}
 - {name: {{ printf "secret-%s" .name }}, mountPath: {{ printf "/etc/cx700_exporter/secrets/%s" .name }}, readOnly: true}
 {{- end }}

@@ -1,3 +1,29 @@
+{{/* What the exporter's pod and that of "helm test" have in common, below spec: list of the context and the instance. */}}
+{{- define "cx700.podSpec" -}}
+{{- $ := first . -}}
+{{- $instance := last . -}}
+automountServiceAccountToken: false
+{{- with $.Values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with $.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- toYaml $.Values.podSecurityContext | nindent 2 }}
+enableServiceLinks: false
+{{- if $instance.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- with $instance.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (default false $instance.hostNetwork)) }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- range $key := list "dnsConfig" "nodeSelector" "affinity" "tolerations" }}
+{{- with index $instance $key }}
+{{ $key }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* The pod of an instance, alone or one of its shards: list of the context and the instance. */}}
 {{- define "cx700.pod" -}}
 {{- $ := first . -}}
@@ -14,25 +40,9 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  automountServiceAccountToken: false
-  {{- with $.Values.serviceAccountName }}
-  serviceAccountName: {{ . }}
-  {{- end }}
-  {{- with $.Values.imagePullSecrets }}
-  imagePullSecrets: {{- toYaml . | nindent 4 }}
-  {{- end }}
-  securityContext: {{- toYaml $.Values.podSecurityContext | nindent 4 }}
-  enableServiceLinks: false
-  {{- if $instance.hostNetwork }}
-  hostNetwork: true
-  {{- end }}
-  {{- with $instance.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (default false $instance.hostNetwork)) }}
-  dnsPolicy: {{ . }}
-  {{- end }}
-  {{- range $key := list "dnsConfig" "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" }}
-  {{- with index $instance $key }}
-  {{ $key }}: {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "cx700.podSpec" . | nindent 2 }}
+  {{- with $instance.topologySpreadConstraints }}
+  topologySpreadConstraints: {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $instance.priorityClassName }}
   priorityClassName: {{ . }}
@@ -88,10 +98,14 @@ spec:
         {{- end }}
       resources: {{- toYaml ($instance.resources | default $.Values.resources) | nindent 8 }}
       securityContext: {{- include "cx700.containerSecurity" $ | nindent 8 }}
-      volumeMounts: {{- include "cx700.mounts" $ | nindent 8 }}
+      volumeMounts:
+        {{- include "cx700.mounts" $ | nindent 8 }}
+        - {name: state, mountPath: /var/lib/cx700_exporter}
+        {{- if $.Values.webConfigSecret }}
+        - {name: web, mountPath: /etc/cx700_exporter/web, readOnly: true}
+        {{- end }}
   volumes:
-    - name: config
-      {{- include "cx700.configVolume" $ | nindent 6 }}
+    {{- include "cx700.volumes" $ | nindent 4 }}
     {{- if not $.Values.persistence.enabled }}
     - {name: state, emptyDir: {}}
     {{- else if le (int $instance.shards) 1 }}
@@ -101,9 +115,5 @@ spec:
     {{- with $.Values.webConfigSecret }}
     - name: web
       secret: {secretName: {{ . | quote }}, defaultMode: 0440}
-    {{- end }}
-    {{- range $.Values.secrets }}
-    - name: {{ printf "secret-%s" .name }}
-      secret: {secretName: {{ .secretName | quote }}, defaultMode: 0440}
     {{- end }}
 {{- end -}}
