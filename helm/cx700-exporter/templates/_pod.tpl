@@ -33,9 +33,6 @@ metadata:
     {{- include "cx700.labelsWith" (list $ (merge (dict "app.kubernetes.io/component" $instance.name) ($instance.podLabels | default dict))) | nindent 4 }}
   annotations:
     kubectl.kubernetes.io/default-container: exporter
-    {{- if not (or $.Values.existingConfigSecret $.Values.existingConfigMap) }}
-    checksum/config: {{ toYaml $.Values.config | sha256sum }}
-    {{- end }}
     {{- with $instance.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -54,6 +51,7 @@ spec:
       args:
         - serve
         - --config.file=/etc/cx700_exporter/config/cx700.yml
+        - --config.auto-reload-interval={{ $.Values.configAutoReloadInterval }}
         - --state.file=/var/lib/cx700_exporter/state.json
         - --network={{ $instance.network }}
         - --web.listen-address=:10700
