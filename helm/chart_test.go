@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
 const chart = "cx700-exporter"
+
+var flagGiven = regexp.MustCompile(`--[a-z][a-z.-]+`)
 
 // TestIgnored: a line of .helmignore that has no slash at its head also drops folders and files below templates/.
 func TestIgnored(t *testing.T) {
@@ -23,6 +26,29 @@ func TestIgnored(t *testing.T) {
 		line = strings.TrimSpace(line)
 		if line != "/ci/" && line != "/tests/" {
 			t.Errorf(".helmignore: %q is neither /ci/ nor /tests/", line)
+		}
+	}
+}
+
+// TestFlags: docs/configuration.md has every flag of the program.
+func TestFlags(t *testing.T) {
+	known, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"_pod.tpl", "tests/check.yaml"} {
+		text, err := os.ReadFile(filepath.Join(chart, "templates", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags := flagGiven.FindAllString(string(text), -1)
+		if len(flags) == 0 {
+			t.Errorf("%s gives no flag", path)
+		}
+		for _, f := range flags {
+			if !strings.Contains(string(known), "\n| `"+f+"` |") {
+				t.Errorf("%s: there is no flag %s", path, f)
+			}
 		}
 	}
 }

@@ -19,7 +19,8 @@ var (
 	mdLink     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
-// TestNetworkDoc compares the ports of docs/network.md with those that the chart's NetworkPolicy opens.
+// TestNetworkDoc compares the ports of docs/network.md, inside and outside, with those that the chart's NetworkPolicy opens
+// there.
 func TestNetworkDoc(t *testing.T) {
 	policy, err := os.ReadFile("../../helm/cx700-exporter/templates/networkpolicy.yaml")
 	if err != nil {
@@ -29,12 +30,36 @@ func TestNetworkDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, outbound, _ := strings.Cut(string(text), "\n## From the exporter, inside\n")
-	opened, told := map[string]bool{}, map[string]bool{}
-	for _, m := range policyPort.FindAllStringSubmatch(string(policy), -1) {
-		opened[m[2]+" "+m[1]] = true
+	everywhere, insideOnly, _ := strings.Cut(string(policy), `{{- if ne $instance.network "external" }}`)
+	_, inside, _ := strings.Cut(string(text), "\n## From the exporter, inside\n")
+	inside, outside, _ := strings.Cut(inside, "\n## From the exporter, outside\n")
+	for network, c := range map[string]struct{ policy, page string }{
+		"inside": {everywhere + insideOnly, inside}, "outside": {everywhere, outside},
+	} {
+		opened, told := map[string]bool{}, portsTold(c.page)
+		for _, m := range policyPort.FindAllStringSubmatch(c.policy, -1) {
+			opened[m[2]+" "+m[1]] = true
+		}
+		if len(opened) == 0 {
+			t.Errorf("%s: the chart opens nothing", network)
+		}
+		for port := range opened {
+			if !told[port] {
+				t.Errorf("%s: the chart opens %s, of which docs/network.md says nothing", network, port)
+			}
+		}
+		for port := range told {
+			if !opened[port] {
+				t.Errorf("%s: docs/network.md tells of %s, which the chart does not open", network, port)
+			}
+		}
 	}
-	for line := range strings.Lines(outbound) {
+}
+
+// portsTold reads the rows of a table of docs/network.md.
+func portsTold(page string) map[string]bool {
+	told := map[string]bool{}
+	for line := range strings.Lines(page) {
 		m := portRow.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
@@ -48,16 +73,7 @@ func TestNetworkDoc(t *testing.T) {
 			}
 		}
 	}
-	for port := range opened {
-		if !told[port] {
-			t.Errorf("the chart opens %s, of which docs/network.md says nothing", port)
-		}
-	}
-	for port := range told {
-		if !opened[port] {
-			t.Errorf("docs/network.md tells of %s, which the chart does not open", port)
-		}
-	}
+	return told
 }
 
 // TestDocsLinks follows every link between the Markdown files, to the heading that it names.

@@ -35,33 +35,59 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The site file, and the files that it names: for the exporter's pod and that of "helm test". */}}
+{{/*
+The instances in full, as JSON below "instances": what one does not give itself counts from the common values. An empty
+list that it gives stands.
+*/}}
+{{- define "cx700.instances" -}}
+{{- $instances := deepCopy .Values.instances -}}
+{{- range $instance := $instances -}}
+{{- if not $instance.networkPolicy -}}
+{{- $_ := set $instance "networkPolicy" dict -}}
+{{- end -}}
+{{- $common := pick $.Values "resources" "capabilities" "podSecurityContext" "secrets" -}}
+{{- range list (list $instance $common) (list $instance.networkPolicy $.Values.networkPolicy) -}}
+{{- $own := first . -}}
+{{- range $key, $value := last . -}}
+{{- if not (hasKey $own $key) -}}
+{{- $_ := set $own $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "instances" $instances | toJson -}}
+{{- end -}}
+
+{{/* The site file, and the files that it names, for the exporter's pod and that of "helm test": list of the context and the instance. */}}
 {{- define "cx700.volumes" -}}
+{{- $ := first . -}}
 - name: config
-  {{- if .Values.existingConfigSecret }}
-  secret: {secretName: {{ .Values.existingConfigSecret | quote }}, defaultMode: 0440}
+  {{- if $.Values.existingConfigSecret }}
+  secret: {secretName: {{ $.Values.existingConfigSecret | quote }}, defaultMode: 0440}
   {{- else }}
-  configMap: {name: {{ .Values.existingConfigMap | default (include "cx700.fullname" .) | quote }}}
+  configMap: {name: {{ $.Values.existingConfigMap | default (include "cx700.fullname" $) | quote }}}
   {{- end }}
-{{- range .Values.secrets }}
+{{- range (last .).secrets }}
 - name: {{ printf "secret-%s" .name }}
   secret: {secretName: {{ .secretName | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
 
+{{/* Where they are in the container: the instance. */}}
 {{- define "cx700.mounts" -}}
 - {name: config, mountPath: /etc/cx700_exporter/config, readOnly: true}
-{{- range .Values.secrets }}
+{{- range .secrets }}
 - {name: {{ printf "secret-%s" .name }}, mountPath: {{ printf "/etc/cx700_exporter/secrets/%s" .name }}, readOnly: true}
 {{- end }}
 {{- end -}}
 
+{{/* The instance. */}}
 {{- define "cx700.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
-  {{- with .Values.capabilities.add }}
+  {{- with .capabilities.add }}
   add: {{ toJson . }}
   {{- end }}
 {{- end -}}

@@ -9,7 +9,7 @@ serviceAccountName: {{ . }}
 {{- with $.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
-securityContext: {{- toYaml $.Values.podSecurityContext | nindent 2 }}
+securityContext: {{- toYaml $instance.podSecurityContext | nindent 2 }}
 enableServiceLinks: false
 {{- if $instance.hostNetwork }}
 hostNetwork: true
@@ -94,16 +94,16 @@ spec:
         {{- else }}
         httpGet: {path: /-/ready, port: http}
         {{- end }}
-      resources: {{- toYaml ($instance.resources | default $.Values.resources) | nindent 8 }}
-      securityContext: {{- include "cx700.containerSecurity" $ | nindent 8 }}
+      resources: {{- toYaml $instance.resources | nindent 8 }}
+      securityContext: {{- include "cx700.containerSecurity" $instance | nindent 8 }}
       volumeMounts:
-        {{- include "cx700.mounts" $ | nindent 8 }}
+        {{- include "cx700.mounts" $instance | nindent 8 }}
         - {name: state, mountPath: /var/lib/cx700_exporter}
         {{- if $.Values.webConfigSecret }}
         - {name: web, mountPath: /etc/cx700_exporter/web, readOnly: true}
         {{- end }}
   volumes:
-    {{- include "cx700.volumes" $ | nindent 4 }}
+    {{- include "cx700.volumes" (list $ $instance) | nindent 4 }}
     {{- if not $.Values.persistence.enabled }}
     - {name: state, emptyDir: {}}
     {{- else if le (int $instance.shards) 1 }}
