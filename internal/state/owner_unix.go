@@ -28,5 +28,8 @@ func keepOwner(file *os.File, path string) error {
 	if !ok {
 		return fmt.Errorf("%s has no owner", path)
 	}
-	return file.Chown(int(owner.Uid), int(owner.Gid))
+	if err := file.Chown(int(owner.Uid), int(owner.Gid)); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil // root without CAP_CHOWN, in a container: it is the service
 }
