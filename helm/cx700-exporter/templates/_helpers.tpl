@@ -81,7 +81,7 @@ list that it gives stands.
 {{- end }}
 {{- end -}}
 
-{{/* The instance. */}}
+{{/* The instance. Kubernetes makes no capability ambient: whoever is not root has none of those that are added. */}}
 {{- define "cx700.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -89,6 +89,8 @@ capabilities:
   drop: [ALL]
   {{- with .capabilities.add }}
   add: {{ toJson . }}
+runAsUser: 0
+runAsNonRoot: false
   {{- end }}
 {{- end -}}
 
