@@ -17,6 +17,12 @@ app.kubernetes.io/name: {{ include "cx700.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* The pods of an instance: list of the context and the instance. */}}
+{{- define "cx700.instanceSelector" -}}
+{{ include "cx700.selector" (first .) }}
+app.kubernetes.io/component: {{ (last .).name }}
+{{- end -}}
+
 {{- define "cx700.labels" -}}
 {{ include "cx700.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

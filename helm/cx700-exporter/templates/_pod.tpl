@@ -39,7 +39,13 @@ metadata:
 spec:
   {{- include "cx700.podSpec" . | nindent 2 }}
   {{- with $instance.topologySpreadConstraints }}
-  topologySpreadConstraints: {{- toYaml . | nindent 4 }}
+  topologySpreadConstraints:
+    {{- range . }}
+    {{- if not .labelSelector }}
+    {{- $_ := set . "labelSelector" (dict "matchLabels" (include "cx700.instanceSelector" (list $ $instance) | fromYaml)) }}
+    {{- end }}
+    - {{- toYaml . | nindent 6 }}
+    {{- end }}
   {{- end }}
   {{- with $instance.priorityClassName }}
   priorityClassName: {{ . }}
