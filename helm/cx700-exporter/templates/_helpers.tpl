@@ -104,3 +104,18 @@ runAsNonRoot: false
 {{- define "cx700.labelsWith" -}}
 {{- mergeOverwrite (include "cx700.labels" (first .) | fromYaml) (last . | default dict) | toYaml -}}
 {{- end -}}
+
+{{/* How Prometheus scrapes: the values serviceMonitor or podMonitor. */}}
+{{- define "cx700.endpoint" -}}
+port: http
+interval: {{ .interval }}
+scrapeTimeout: {{ .scrapeTimeout }}
+scheme: {{ .scheme }}
+# network and target are the exporter's own labels.
+honorLabels: true
+{{- range $key := list "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
+{{- with index $ $key }}
+{{ $key }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
