@@ -43,11 +43,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/*
 The instances in full, as JSON below "instances": what one does not give itself counts from the common values. An empty
-list that it gives stands.
+list that it gives stands. Refuses what the schema cannot tell.
 */}}
 {{- define "cx700.instances" -}}
+{{- if and .Values.existingConfigSecret .Values.existingConfigMap -}}
+{{- fail "existingConfigSecret and existingConfigMap are both given; the site file comes from one of them" -}}
+{{- end -}}
 {{- $instances := deepCopy .Values.instances -}}
+{{- $names := list -}}
 {{- range $instance := $instances -}}
+{{- if has $instance.name $names -}}
+{{- fail (printf "instances: two have the name %s" $instance.name) -}}
+{{- end -}}
+{{- $names = append $names $instance.name -}}
+{{- $name := printf "%s-%s" (include "cx700.fullname" $) $instance.name -}}
+{{- $kind := ternary "StatefulSet" "Service" (gt (int $instance.shards) 1) -}}
+{{- $longest := get (dict "StatefulSet" 52 "Service" 63) $kind -}}
+{{- if gt (len $name) $longest -}}
+{{- fail (printf "%s: the name of a %s has at most %d letters; shorten fullnameOverride or the instance's name" $name $kind $longest) -}}
+{{- end -}}
 {{- if not $instance.networkPolicy -}}
 {{- $_ := set $instance "networkPolicy" dict -}}
 {{- end -}}

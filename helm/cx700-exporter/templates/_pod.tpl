@@ -39,13 +39,12 @@ metadata:
 spec:
   {{- include "cx700.podSpec" . | nindent 2 }}
   {{- with $instance.topologySpreadConstraints }}
-  topologySpreadConstraints:
-    {{- range . }}
-    {{- if not .labelSelector }}
-    {{- $_ := set . "labelSelector" (dict "matchLabels" (include "cx700.instanceSelector" (list $ $instance) | fromYaml)) }}
-    {{- end }}
-    - {{- toYaml . | nindent 6 }}
-    {{- end }}
+  {{- range . }}
+  {{- if not .labelSelector }}
+  {{- $_ := set . "labelSelector" (dict "matchLabels" (include "cx700.instanceSelector" (list $ $instance) | fromYaml)) }}
+  {{- end }}
+  {{- end }}
+  topologySpreadConstraints: {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $instance.priorityClassName }}
   priorityClassName: {{ . }}
