@@ -62,10 +62,13 @@ list that it gives stands. Refuses what the schema cannot tell.
 {{- if gt (len $name) $longest -}}
 {{- fail (printf "%s: the name of a %s has at most %d letters; shorten fullnameOverride or the instance's name" $name $kind $longest) -}}
 {{- end -}}
+{{- if not $instance.port -}}
+{{- $_ := set $instance "port" 10700 -}}
+{{- end -}}
 {{- if not $instance.networkPolicy -}}
 {{- $_ := set $instance "networkPolicy" dict -}}
 {{- end -}}
-{{- $common := pick $.Values "resources" "capabilities" "podSecurityContext" "secrets" -}}
+{{- $common := pick $.Values "resources" "capabilities" "podSecurityContext" "secrets" "extraVolumes" "extraVolumeMounts" "extraContainers" -}}
 {{- range list (list $instance $common) (list $instance.networkPolicy $.Values.networkPolicy) -}}
 {{- $own := first . -}}
 {{- range $key, $value := last . -}}
@@ -91,6 +94,9 @@ list that it gives stands. Refuses what the schema cannot tell.
 - name: {{ printf "secret-%s" .name }}
   secret: {secretName: {{ .secretName | quote }}, defaultMode: 0440}
 {{- end }}
+{{- with (last .).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* Where they are in the container: the instance. */}}
@@ -98,6 +104,9 @@ list that it gives stands. Refuses what the schema cannot tell.
 - {name: config, mountPath: /etc/cx700_exporter/config, readOnly: true}
 {{- range .secrets }}
 - {name: {{ printf "secret-%s" .name }}, mountPath: {{ printf "/etc/cx700_exporter/secrets/%s" .name }}, readOnly: true}
+{{- end }}
+{{- with .extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 

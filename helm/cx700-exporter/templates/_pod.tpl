@@ -59,7 +59,7 @@ spec:
         - --config.auto-reload-interval={{ $.Values.configAutoReloadInterval }}
         - --state.file=/var/lib/cx700_exporter/state.json
         - --network={{ $instance.network }}
-        - --web.listen-address=:10700
+        - --web.listen-address=:{{ int $instance.port }}
         - --log.level={{ $.Values.logLevel }}
         - --log.format={{ $.Values.logFormat }}
         {{- if $.Values.webConfigSecret }}
@@ -85,7 +85,7 @@ spec:
         {{- end }}
       {{- end }}
       ports:
-        - {name: http, containerPort: 10700}
+        - {name: http, containerPort: {{ int $instance.port }}}
       {{- /* Behind a password the kubelet cannot ask for a page. */}}
       livenessProbe:
         {{- if $.Values.webConfigSecret }}
@@ -107,6 +107,9 @@ spec:
         {{- if $.Values.webConfigSecret }}
         - {name: web, mountPath: /etc/cx700_exporter/web, readOnly: true}
         {{- end }}
+    {{- with $instance.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     {{- include "cx700.volumes" (list $ $instance) | nindent 4 }}
     {{- if not $.Values.persistence.enabled }}
