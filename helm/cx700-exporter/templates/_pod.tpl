@@ -86,19 +86,20 @@ spec:
       {{- end }}
       ports:
         - {name: http, containerPort: {{ int $instance.port }}}
-      {{- /* Behind a password the kubelet cannot ask for a page. */}}
+      {{- if $.Values.webConfigSecret }}
+      {{- /* The kubelet has no password, and a TLS server logs whoever only opens the port. */}}
+      {{- range list "livenessProbe" "readinessProbe" }}
+      {{ . }}:
+        exec: {command: [/cx700_exporter, healthcheck, --web.listen-address=:{{ int $instance.port }}, --web.config.file=/etc/cx700_exporter/web/web.yml]}
+        periodSeconds: 30
+        timeoutSeconds: 5
+      {{- end }}
+      {{- else }}
       livenessProbe:
-        {{- if $.Values.webConfigSecret }}
-        tcpSocket: {port: http}
-        {{- else }}
         httpGet: {path: /-/healthy, port: http}
-        {{- end }}
       readinessProbe:
-        {{- if $.Values.webConfigSecret }}
-        tcpSocket: {port: http}
-        {{- else }}
         httpGet: {path: /-/ready, port: http}
-        {{- end }}
+      {{- end }}
       resources: {{- toYaml $instance.resources | nindent 8 }}
       securityContext: {{- include "cx700.containerSecurity" $instance | nindent 8 }}
       volumeMounts:
