@@ -41,35 +41,39 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-The instances in full, as JSON below "instances": what one does not give itself counts from the common values. An empty
-list that it gives stands. Refuses what the schema cannot tell.
-*/}}
-{{- define "cx700.instances" -}}
+{{/* Refuses what the schema cannot tell. */}}
+{{- define "cx700.refuse" -}}
 {{- if and .Values.existingConfigSecret .Values.existingConfigMap -}}
 {{- fail "existingConfigSecret and existingConfigMap are both given; the site file comes from one of them" -}}
 {{- end -}}
-{{- $instances := deepCopy .Values.instances -}}
 {{- $names := list -}}
-{{- range $instance := $instances -}}
-{{- if has $instance.name $names -}}
-{{- fail (printf "instances: two have the name %s" $instance.name) -}}
+{{- range .Values.instances -}}
+{{- if has .name $names -}}
+{{- fail (printf "instances: two have the name %s" .name) -}}
 {{- end -}}
-{{- $names = append $names $instance.name -}}
-{{- $name := printf "%s-%s" (include "cx700.fullname" $) $instance.name -}}
-{{- $kind := ternary "StatefulSet" "Service" (gt (int $instance.shards) 1) -}}
+{{- $names = append $names .name -}}
+{{- $name := printf "%s-%s" (include "cx700.fullname" $) .name -}}
+{{- $kind := ternary "StatefulSet" "Service" (gt (int .shards) 1) -}}
 {{- $longest := get (dict "StatefulSet" 52 "Service" 63) $kind -}}
 {{- if gt (len $name) $longest -}}
 {{- fail (printf "%s: the name of a %s has at most %d letters; shorten fullnameOverride or the instance's name" $name $kind $longest) -}}
 {{- end -}}
-{{- if not $instance.port -}}
-{{- $_ := set $instance "port" 10700 -}}
 {{- end -}}
-{{- if not $instance.networkPolicy -}}
-{{- $_ := set $instance "networkPolicy" dict -}}
 {{- end -}}
-{{- $common := pick $.Values "resources" "capabilities" "podSecurityContext" "secrets" "extraVolumes" "extraVolumeMounts" "extraContainers" -}}
-{{- range list (list $instance $common) (list $instance.networkPolicy $.Values.networkPolicy) -}}
+
+{{/*
+The instances in full, as JSON below "instances": what one does not give itself counts from the common values. An empty
+list that it gives stands.
+*/}}
+{{- define "cx700.instances" -}}
+{{- include "cx700.refuse" . -}}
+{{- $common := pick .Values "resources" "capabilities" "podSecurityContext" "secrets" "extraVolumes" "extraVolumeMounts" "extraContainers" -}}
+{{- $_ := set $common "port" 10700 -}}
+{{- $instances := deepCopy .Values.instances -}}
+{{- range $instance := $instances -}}
+{{- $policy := $instance.networkPolicy | default dict -}}
+{{- $_ := set $instance "networkPolicy" $policy -}}
+{{- range list (list $instance $common) (list $policy $.Values.networkPolicy) -}}
 {{- $own := first . -}}
 {{- range $key, $value := last . -}}
 {{- if not (hasKey $own $key) -}}
