@@ -114,8 +114,8 @@ func (f *File) refresh() error {
 	if f.path == "" {
 		return nil
 	}
-	info, err := os.Stat(f.path)
-	if err != nil || f.read != nil && os.SameFile(info, f.read) && info.ModTime().Equal(f.read.ModTime()) {
+	switch info, err := os.Stat(f.path); {
+	case errors.Is(err, fs.ErrNotExist), err == nil && f.read != nil && os.SameFile(info, f.read) && info.ModTime().Equal(f.read.ModTime()):
 		return nil
 	}
 	known := f.data
