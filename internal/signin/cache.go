@@ -21,7 +21,7 @@ const (
 // ready.
 type Cache struct {
 	mu   sync.Mutex
-	kept map[cacheKey]kept
+	kept map[cacheKey]*kept
 }
 
 type cacheKey struct {
@@ -35,7 +35,7 @@ type kept struct {
 	from, until time.Time
 }
 
-// trust judges a chain, or tells what was made of it before.
+// trust judges a chain, or tells what was made of it before. What it returns is shared, and not changed.
 func (c *Cache) trust(f phone.Firmware, served []*x509.Certificate, host string, s *store, at time.Time) *phone.Trust {
 	f.Version, f.Registrar, f.Time, f.SIPUserAgent = "", "", "", "" // nothing in the judgement depends on them
 	sum, size := digest(served)
@@ -47,7 +47,7 @@ func (c *Cache) trust(f phone.Firmware, served []*x509.Certificate, host string,
 		return &k.trust
 	}
 	roots := s.roots()
-	k = kept{trust: f.Trust(phone.Server{Served: served, Host: host}, roots, at)}
+	k = &kept{trust: f.Trust(phone.Server{Served: served, Host: host}, roots, at)}
 	k.from, k.until = window(at, served, roots.Anchors)
 	if size > mostBytes {
 		return &k.trust
@@ -55,7 +55,7 @@ func (c *Cache) trust(f phone.Firmware, served []*x509.Certificate, host string,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kept == nil || len(c.kept) >= mostKept { // simpler than to find the oldest, and as good
-		c.kept = map[cacheKey]kept{}
+		c.kept = map[cacheKey]*kept{}
 	}
 	c.kept[key] = k
 	return &k.trust

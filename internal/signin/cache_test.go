@@ -86,9 +86,8 @@ func TestCacheIsUsed(t *testing.T) {
 	served, s, f := []*x509.Certificate{issue(t, sipHost, ca)}, holding(false, held(ca)...), profile("3.5.6907.35", phone.New).Firmware
 	cache := &Cache{}
 	cache.trust(f, served, sipHost, s, today)
-	for key, k := range cache.kept {
+	for _, k := range cache.kept {
 		k.trust.Doubts = []phone.TrustFault{{Reason: "planted"}}
-		cache.kept[key] = k
 	}
 	if got := cache.trust(f, served, sipHost, s, today.Add(time.Hour)); len(got.Doubts) != 1 || got.Doubts[0].Reason != "planted" {
 		t.Errorf("walked again: %v", got.Doubts)
@@ -96,9 +95,9 @@ func TestCacheIsUsed(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	cache := &Cache{kept: map[cacheKey]kept{}}
+	cache := &Cache{kept: map[cacheKey]*kept{}}
 	for i := range mostKept {
-		cache.kept[cacheKey{host: time.Duration(i).String()}] = kept{}
+		cache.kept[cacheKey{host: time.Duration(i).String()}] = &kept{}
 	}
 	ca := root(t, "Root")
 	s := holding(false, held(ca)...)
