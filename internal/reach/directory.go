@@ -3,7 +3,6 @@ package reach
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -383,7 +382,7 @@ func publishedValue(v []byte) facts.PublishedValue {
 	if len(v) <= 1 {
 		return out
 	}
-	certificate, err := x509.ParseCertificate(v)
+	certificate, err := ParseCertificate(v)
 	if err != nil {
 		out.State, out.Detail = facts.Unparsable, printable(err.Error())
 		return out

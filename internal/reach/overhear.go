@@ -59,7 +59,7 @@ func (c *overhearing) recover(out *facts.Handshake) {
 func parsed(list cryptobyte.String) (out []*x509.Certificate) {
 	var der cryptobyte.String
 	for list.ReadUint24LengthPrefixed(&der) && len(out) < maxShown {
-		c, err := x509.ParseCertificate(der)
+		c, err := ParseCertificate(der)
 		if err != nil {
 			break
 		}

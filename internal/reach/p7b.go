@@ -95,7 +95,7 @@ func parseDER(der []byte) ([]*x509.Certificate, error) {
 		} `asn1:"explicit,tag:0"`
 	}
 	if _, err := asn1.Unmarshal(der, &info); err != nil {
-		c, err := x509.ParseCertificate(der)
+		c, err := ParseCertificate(der)
 		if err != nil {
 			return nil, fmt.Errorf("neither PKCS#7 nor a certificate: %w", err)
 		}
@@ -112,7 +112,7 @@ func parseDER(der []byte) ([]*x509.Certificate, error) {
 		if rest, err = asn1.Unmarshal(rest, &raw); err != nil {
 			return nil, fmt.Errorf("PKCS#7: %w", err)
 		}
-		c, err := x509.ParseCertificate(raw.FullBytes)
+		c, err := ParseCertificate(raw.FullBytes)
 		if err != nil {
 			if first == nil {
 				first = err

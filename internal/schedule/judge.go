@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"crypto/x509"
 	"maps"
 	"slices"
 	"time"
@@ -56,7 +55,7 @@ func heldSince(shared *reach.Shared, forest string) []phone.Root {
 	var out []phone.Root
 	for _, sum := range slices.Sorted(maps.Keys(first)) {
 		root := phone.Root{SHA256: sum}
-		if c, err := x509.ParseCertificate(first[sum]); err == nil { // else its fingerprint will do
+		if c, err := reach.ParseCertificate(first[sum]); err == nil { // else its fingerprint will do
 			root.Certificate = c
 		}
 		out = append(out, root)
