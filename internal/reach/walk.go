@@ -43,7 +43,7 @@ func (w Way) walk(ctx context.Context, d phone.Domains) *facts.Names {
 	Parallel(len(w.Resolvers), func(i int) {
 		a := asker{ctx: ctx, way: w, resolver: w.Resolvers[i]}
 		a.walk(d, random)
-		names.Walks[i] = facts.Walk{Resolver: a.resolver, Lookups: a.lookups}
+		names.Walks[i] = facts.Walk{Resolver: a.resolver, Lookups: slices.Clone(a.lookups)} // without room for more
 	})
 	return names
 }
