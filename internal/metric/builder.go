@@ -1,22 +1,106 @@
 package metric
 
 import (
+	"encoding/binary"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 )
 
-// builder makes the series of one set. They share what is equal among them, which is most: a target's name, a site, a
-// gauge that is 0 or 1.
+// builder makes the series of one set. They share what is equal among them, which is most: a target's name, a whole list
+// of labels, a gauge that is 0 or 1. It takes note of all first, so that each kind of their parts is one piece of memory
+// of the right size.
 type builder struct {
-	pairs   map[pairKey]*dto.LabelPair
-	metrics []dto.Metric
-	labels  []*dto.LabelPair
-	seen    map[string]bool // the labels of the family's series
-	key     []byte
+	pairs  []pairKey
+	pairAt map[pairKey]int
+	labels []int // pairs, list after list
+	lists  map[string]labelList
+	series []series
+	key    []byte
+
+	families int
 }
 
-type pairKey struct{ name, value string }
+type pairKey struct {
+	name  *string // equal names have one pointer
+	value string
+}
+
+// labelList is a part of labels, and the family that had it last.
+type labelList struct {
+	from, to int
+	last     *Desc
+}
+
+// series is what a dto.Metric is made of.
+type series struct {
+	desc   *Desc
+	labels labelList
+	value  float64
+}
+
+func newBuilder() *builder {
+	return &builder{pairAt: map[pairKey]int{}, lists: map[string]labelList{}}
+}
+
+// add takes note of a series, unless it was there before. Those of one family come one after the other.
+func (b *builder) add(s Sample) (again bool) {
+	from := len(b.labels)
+	b.key = b.key[:0]
+	for _, i := range s.Desc.sorted {
+		at := b.pair(pairKey{s.Desc.names[i], strings.ToValidUTF8(s.Labels[i], "\uFFFD")})
+		b.labels = append(b.labels, at)
+		b.key = binary.LittleEndian.AppendUint32(b.key, uint32(at))
+	}
+	list, known := b.lists[string(b.key)]
+	if known {
+		b.labels = b.labels[:from]
+	} else {
+		list = labelList{from: from, to: len(b.labels)}
+	}
+	if list.last == s.Desc {
+		return true
+	}
+	if last := len(b.series) - 1; last < 0 || b.series[last].desc != s.Desc {
+		b.families++
+	}
+	list.last = s.Desc
+	b.lists[string(b.key)] = list
+	b.series = append(b.series, series{s.Desc, list, s.Value})
+	return false
+}
+
+func (b *builder) pair(k pairKey) int {
+	at, known := b.pairAt[k]
+	if !known {
+		at = len(b.pairs)
+		b.pairs = append(b.pairs, k)
+		b.pairAt[k] = at
+	}
+	return at
+}
+
+// set makes the series of what was added.
+func (b *builder) set() Set {
+	labels, values := b.labelPairs(), newValues(b.series)
+	metrics := make([]dto.Metric, len(b.series))
+	set, from := make(Set, 0, b.families), 0
+	for i, s := range b.series {
+		m := &metrics[i]
+		m.Label = labels[s.labels.from:s.labels.to:s.labels.to]
+		if s.desc.Type == dto.MetricType_COUNTER {
+			m.Counter = values.counter(s.value)
+		} else {
+			m.Gauge = values.gauge(s.value)
+		}
+		if i == 0 || s.desc != b.series[i-1].desc {
+			set = append(set, Family{Desc: s.desc})
+			from = i
+		}
+		set[len(set)-1].Metrics = metrics[from : i+1 : i+1]
+	}
+	return set
+}
 
 // pair is a label pair together with its value.
 type pair struct {
@@ -24,66 +108,16 @@ type pair struct {
 	value string
 }
 
-func newBuilder(samples []Sample) *builder {
-	labels := 0
-	for _, s := range samples {
-		labels += len(s.Labels)
+func (b *builder) labelPairs() []*dto.LabelPair {
+	pairs := make([]pair, len(b.pairs))
+	for i, k := range b.pairs {
+		p := &pairs[i]
+		p.value = k.value
+		p.Name, p.Value = k.name, &p.value
 	}
-	return &builder{
-		pairs:   map[pairKey]*dto.LabelPair{},
-		metrics: make([]dto.Metric, len(samples)),
-		labels:  make([]*dto.LabelPair, labels),
-		seen:    map[string]bool{},
+	labels := make([]*dto.LabelPair, len(b.labels))
+	for i, at := range b.labels {
+		labels[i] = &pairs[at].LabelPair
 	}
-}
-
-// metric makes a series, unless it was made before.
-func (b *builder) metric(s Sample) (m *dto.Metric, again bool) {
-	n := len(s.Labels)
-	labels := b.labels[:n:n]
-	b.key = b.key[:0]
-	for i, from := range s.Desc.sorted {
-		labels[i] = b.pair(&s.Desc.Labels[from], s.Labels[from])
-		b.key = append(append(b.key, labels[i].GetValue()...), '\xff') // no such byte is in valid UTF-8
-	}
-	if b.seen[string(b.key)] {
-		return nil, true
-	}
-	b.seen[string(b.key)] = true
-	m, b.metrics, b.labels = &b.metrics[0], b.metrics[1:], b.labels[n:]
-	m.Label = labels
-	if s.Desc.Type == dto.MetricType_COUNTER {
-		value := s.Value // alone, lest it holds the sample
-		m.Counter = &dto.Counter{Value: &value}
-	} else {
-		m.Gauge = gauge(s.Value)
-	}
-	return m, false
-}
-
-func (b *builder) pair(name *string, value string) *dto.LabelPair {
-	k := pairKey{*name, value}
-	known := b.pairs[k]
-	if known == nil {
-		p := &pair{value: strings.ToValidUTF8(value, "\uFFFD")}
-		p.Name, p.Value = name, &p.value
-		known = &p.LabelPair
-		b.pairs[k] = known
-	}
-	return known
-}
-
-var gaugeNo, gaugeYes = newGauge(0), newGauge(1)
-
-func newGauge(value float64) *dto.Gauge { return &dto.Gauge{Value: &value} }
-
-func gauge(value float64) *dto.Gauge {
-	switch value {
-	case 0:
-		return gaugeNo
-	case 1:
-		return gaugeYes
-	default:
-		return newGauge(value)
-	}
+	return labels
 }

@@ -55,7 +55,9 @@ func (s *scratch) add(set Set) {
 			f = &dto.MetricFamily{Name: &d.Name, Help: &d.Help, Type: &d.Type}
 			s.byDesc[d] = f
 		}
-		f.Metric = append(f.Metric, family.Metrics...)
+		for i := range family.Metrics {
+			f.Metric = append(f.Metric, &family.Metrics[i])
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func ofFamilies(families []*dto.MetricFamily) []one {
 				out = append(out, one{Name: f.GetName() + "_count", Value: float64(h.GetSampleCount())})
 				continue
 			}
-			out = append(out, flat(Set{{Desc: &Desc{Name: f.GetName()}, Metrics: []*dto.Metric{m}}})...)
+			out = append(out, oneOf(f.GetName(), m))
 		}
 	}
 	return ordered(out)

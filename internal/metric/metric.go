@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -22,7 +23,8 @@ type Desc struct {
 	Example string
 	Type    dto.MetricType
 
-	sorted []int // indexes of Labels in the order of their names
+	sorted []int     // indexes of Labels in the order of their names
+	names  []*string // of Labels; equal ones of any Desc have one pointer
 }
 
 // NewGauge describes a gauge.
@@ -40,10 +42,14 @@ func NewHistogram(name, help, example string, labels ...string) *Desc {
 	return newDesc(dto.MetricType_HISTOGRAM, name, help, example, labels)
 }
 
+var labelNames sync.Map // of *string, by the name
+
 func newDesc(t dto.MetricType, name, help, example string, labels []string) *Desc {
 	d := &Desc{Name: name, Help: help, Labels: labels, Example: example, Type: t}
-	for i := range labels {
+	for i, name := range labels {
 		d.sorted = append(d.sorted, i)
+		held, _ := labelNames.LoadOrStore(name, &labels[i])
+		d.names = append(d.names, held.(*string))
 	}
 	slices.SortFunc(d.sorted, func(a, b int) int { return cmp.Compare(labels[a], labels[b]) })
 	return d
@@ -59,7 +65,7 @@ type Sample struct {
 // Family is the samples of one Desc, as Prometheus' exposition code takes them.
 type Family struct {
 	Desc    *Desc
-	Metrics []*dto.Metric
+	Metrics []dto.Metric
 }
 
 // Set is a finished group of series, ordered by family name. It must not be changed.
@@ -72,24 +78,13 @@ func NewSet(samples []Sample) (Set, error) {
 	var errs []error
 	ordered := slices.Clone(samples)
 	slices.SortStableFunc(ordered, func(a, b Sample) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
-	var set Set
-	b := newBuilder(ordered)
+	b := newBuilder()
 	for _, s := range ordered {
 		if len(s.Labels) != len(s.Desc.Labels) {
 			errs = append(errs, fmt.Errorf("%s: %d label values, want %d", s.Desc.Name, len(s.Labels), len(s.Desc.Labels)))
-			continue
-		}
-		if len(set) == 0 || set[len(set)-1].Desc != s.Desc {
-			set = append(set, Family{Desc: s.Desc})
-			clear(b.seen)
-		}
-		m, again := b.metric(s)
-		if again {
+		} else if b.add(s) {
 			errs = append(errs, fmt.Errorf("%s: two samples with the labels %q", s.Desc.Name, s.Labels))
-			continue
 		}
-		last := &set[len(set)-1]
-		last.Metrics = append(last.Metrics, m)
 	}
-	return set, errors.Join(errs...)
+	return b.set(), errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 var (
@@ -27,15 +28,19 @@ type one struct {
 func flat(set Set) []one {
 	var out []one
 	for _, f := range set {
-		for _, m := range f.Metrics {
-			s := one{Name: f.Desc.Name, Value: m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()}
-			for _, l := range m.Label {
-				s.Labels = append(s.Labels, l.GetName()+"="+l.GetValue())
-			}
-			out = append(out, s)
+		for i := range f.Metrics {
+			out = append(out, oneOf(f.Desc.Name, &f.Metrics[i]))
 		}
 	}
 	return out
+}
+
+func oneOf(name string, m *dto.Metric) one {
+	s := one{Name: name, Value: m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()}
+	for _, l := range m.Label {
+		s.Labels = append(s.Labels, l.GetName()+"="+l.GetValue())
+	}
+	return s
 }
 
 func TestNewSet(t *testing.T) {

@@ -11,13 +11,14 @@ func (s Set) Renamed(label, before, after string) Set {
 	is := func(p *dto.LabelPair) bool { return p.GetName() == label && p.GetValue() == before }
 	pair := &dto.LabelPair{Name: &label, Value: &after}
 	out := slices.Clone(s)
-	for i, f := range out {
-		out[i].Metrics = slices.Clone(f.Metrics)
-		for k, m := range f.Metrics {
+	for i, f := range s {
+		out[i].Metrics = make([]dto.Metric, len(f.Metrics))
+		for k := range f.Metrics {
+			m, renamed := &f.Metrics[k], &out[i].Metrics[k]
+			renamed.Label, renamed.Gauge, renamed.Counter = m.Label, m.Gauge, m.Counter
 			if n := slices.IndexFunc(m.Label, is); n >= 0 {
-				labels := slices.Clone(m.Label)
-				labels[n] = pair
-				out[i].Metrics[k] = &dto.Metric{Label: labels, Gauge: m.Gauge, Counter: m.Counter}
+				renamed.Label = slices.Clone(m.Label)
+				renamed.Label[n] = pair
 			}
 		}
 	}

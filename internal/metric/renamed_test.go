@@ -14,8 +14,8 @@ func TestRenamed(t *testing.T) {
 	}
 	texts := func(s Set) (out []string) {
 		for _, f := range s {
-			for _, m := range f.Metrics {
-				text := f.Desc.Name
+			for i := range f.Metrics {
+				m, text := &f.Metrics[i], f.Desc.Name
 				for _, l := range m.Label {
 					text += " " + l.GetName() + "=" + l.GetValue()
 				}

@@ -153,7 +153,8 @@ func (h *harness) series() map[string]float64 {
 	out := map[string]float64{}
 	h.Sets(func(set metric.Set) {
 		for _, f := range set {
-			for _, m := range f.Metrics {
+			for i := range f.Metrics {
+				m := &f.Metrics[i]
 				var values []string
 				for _, l := range m.Label {
 					values = append(values, l.GetValue())
