@@ -3,6 +3,7 @@ package metric
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -11,6 +12,8 @@ import (
 // of labels, a gauge that is 0 or 1. It takes note of all first, so that each kind of their parts is one piece of memory
 // of the right size.
 type builder struct {
+	samples []Sample // in the order of the families
+
 	pairs  []pairKey
 	pairAt map[pairKey]int
 	labels []int // pairs, list after list
@@ -39,8 +42,26 @@ type series struct {
 	value  float64
 }
 
-func newBuilder() *builder {
+// builders are used again and again, lest each set leaves its notes to the garbage collector.
+var builders = sync.Pool{New: func() any {
 	return &builder{pairAt: map[pairKey]int{}, lists: map[string]labelList{}}
+}}
+
+// mostNoted is up to how many series a builder is used again: a large one is seldom needed, and slow to clear.
+const mostNoted = 1000
+
+// release forgets what was noted.
+func (b *builder) release() {
+	if len(b.samples) > mostNoted {
+		return
+	}
+	clear(b.samples)
+	clear(b.pairs)
+	clear(b.pairAt)
+	clear(b.lists)
+	clear(b.series)
+	b.samples, b.pairs, b.labels, b.series, b.families = b.samples[:0], b.pairs[:0], b.labels[:0], b.series[:0], 0
+	builders.Put(b)
 }
 
 // add takes note of a series, unless it was there before. Those of one family come one after the other.

@@ -76,10 +76,11 @@ type Set []Family
 // no UTF-8 are replaced.
 func NewSet(samples []Sample) (Set, error) {
 	var errs []error
-	ordered := slices.Clone(samples)
-	slices.SortStableFunc(ordered, func(a, b Sample) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
-	b := newBuilder()
-	for _, s := range ordered {
+	b := builders.Get().(*builder)
+	defer b.release()
+	b.samples = append(b.samples, samples...)
+	slices.SortStableFunc(b.samples, func(a, b Sample) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
+	for _, s := range b.samples {
 		if len(s.Labels) != len(s.Desc.Labels) {
 			errs = append(errs, fmt.Errorf("%s: %d label values, want %d", s.Desc.Name, len(s.Labels), len(s.Desc.Labels)))
 		} else if b.add(s) {

@@ -52,11 +52,13 @@ func verdictMetrics() []*metric.Desc {
 
 // samples are the series of a judgement, at each of its sites.
 func (s *Scheduler) samples(g *judgement) []metric.Sample {
-	var out []metric.Sample
+	const aboutEach = 20 // of a kind of phone at a site
+	out := make([]metric.Sample, 0, aboutEach*len(g.verdicts)*len(g.Sites))
 	for _, v := range g.verdicts {
 		for _, name := range g.Sites {
 			add := func(d *metric.Desc, value float64, labels ...string) {
-				all := append([]string{name, string(g.Network), v.Profile.Firmware.Version, string(v.Profile.Kind)}, labels...)
+				all := make([]string, 0, 4+len(labels))
+				all = append(append(all, name, string(g.Network), v.Profile.Firmware.Version, string(v.Profile.Kind)), labels...)
 				out = append(out, metric.Sample{Desc: d, Value: value, Labels: all})
 			}
 			addTrusted(v, name, string(g.Network), &out)

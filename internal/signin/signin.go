@@ -5,7 +5,7 @@ package signin
 
 import (
 	"cmp"
-	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -126,21 +126,32 @@ func (v Verdicts) ValidUntil() time.Time {
 // Addresses lists the registrars' addresses whose chain the phone trusts under some name by which it comes there,
 // and those that it refuses. One of which that is not known is in neither.
 func (v Verdicts) Addresses() (trusted, refused []string) {
-	is := map[string]bool{}
-	for _, o := range v {
-		for _, a := range o.Servers {
-			if a.Trust != nil && (a.State == OK || a.State == Blocked) {
-				is[a.Address.String()] = is[a.Address.String()] || a.State == OK
-			}
+	is := map[netip.AddrPort]bool{}
+	for i := range v {
+		v[i].noteAddresses(is)
+	}
+	return inOrder(is)
+}
+
+// noteAddresses tells of each address whether it is trusted.
+func (o *Outcome) noteAddresses(is map[netip.AddrPort]bool) {
+	for i := range o.Servers {
+		if a := &o.Servers[i]; a.Trust != nil && (a.State == OK || a.State == Blocked) {
+			is[a.Address] = is[a.Address] || a.State == OK
 		}
 	}
-	for _, address := range slices.Sorted(maps.Keys(is)) {
-		if is[address] {
-			trusted = append(trusted, address)
+}
+
+func inOrder(is map[netip.AddrPort]bool) (trusted, refused []string) {
+	for address, trusts := range is {
+		if trusts {
+			trusted = append(trusted, address.String())
 		} else {
-			refused = append(refused, address)
+			refused = append(refused, address.String())
 		}
 	}
+	slices.Sort(trusted)
+	slices.Sort(refused)
 	return trusted, refused
 }
 

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -138,11 +139,11 @@ func (v *Verdict) settle(rootsUnwatched bool) {
 
 // Addresses lists the registrars that the phone trusts, and those that it refuses.
 func (v *Verdict) Addresses() (trusted, refused []string) {
-	var all Verdicts
-	for _, j := range v.Walk {
-		all = append(all, j.Outcome)
+	is := map[netip.AddrPort]bool{}
+	for i := range v.Walk {
+		v.Walk[i].noteAddresses(is)
 	}
-	return all.Addresses()
+	return inOrder(is)
 }
 
 // Steps lists all steps, those of the walk first.
