@@ -65,8 +65,6 @@ type running struct {
 type job struct {
 	planned atomic.Pointer[Planned] // equal targets keep their job; the sites behind it may change
 	key     string
-	ctx     context.Context
-	cancel  context.CancelFunc
 	last    atomic.Pointer[Report]
 	counted atomic.Pointer[Report] // the last one whose outcome is confirmed
 	busy    sync.Mutex
@@ -75,6 +73,8 @@ type job struct {
 	next  time.Time // when it is due
 	grid  time.Time // a moment from which all but the first probes are whole intervals away
 	index int       // in the heap, -1 outside
+	stop  func()    // ends its probe, nil while none runs
+	gone  bool      // by another plan, or with the scheduler
 
 	settled        string // the confirmed outcome
 	reported       bool
@@ -189,7 +189,7 @@ func (s *Scheduler) Swap(plan *Plan) {
 		j := old[key]
 		if j == nil {
 			first := now.Add(firstTurn(p, len(plan.Jobs)))
-			j = newJob(key, first, s.grid(p, len(plan.Jobs), first))
+			j = &job{key: key, next: first, grid: s.grid(p, len(plan.Jobs), first)}
 			added = append(added, j)
 		}
 		j.planned.Store(p)
@@ -240,10 +240,12 @@ func (s *Scheduler) forget(old map[string]*job, plan *Plan) {
 	}
 }
 
-func newJob(key string, first, grid time.Time) *job {
-	j := &job{key: key, next: first, grid: grid}
-	j.ctx, j.cancel = context.WithCancel(context.Background())
-	return j
+// cancel ends the job, under the scheduler's lock.
+func (j *job) cancel() {
+	j.gone = true
+	if j.stop != nil {
+		j.stop()
+	}
 }
 
 // wait returns when no probe of the job runs.
@@ -356,6 +358,8 @@ func (s *Scheduler) Hasten(siteName string) (due, kept int) {
 }
 
 func (s *Scheduler) cancelAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, j := range s.plan.Load().jobs {
 		j.cancel()
 	}
@@ -376,15 +380,26 @@ func (s *Scheduler) take() (*job, time.Duration) {
 	return j, 0
 }
 
+// begin gives a probe its context, which no idle job has; nil where the job is gone.
+func (s *Scheduler) begin(j *job) (ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !j.gone {
+		ctx, j.stop = context.WithCancel(context.Background())
+	}
+	return ctx
+}
+
 func (s *Scheduler) probe(j *job) {
 	defer j.busy.Unlock()
-	if j.ctx.Err() != nil {
+	ctx := s.begin(j)
+	if ctx == nil {
 		return
 	}
 	planned := j.planned.Load()
 	t := &planned.Target
-	r := probe(j.ctx, planned, &collectors.Env{Target: t, Shared: s.shared, Due: j.next, Scheduled: true})
-	if j.ctx.Err() != nil {
+	r := probe(ctx, planned, &collectors.Env{Target: t, Shared: s.shared, Due: j.next, Scheduled: true})
+	if ctx.Err() != nil {
 		return
 	}
 	s.duration.WithLabelValues(string(t.Network), t.Collector).Observe(r.Ended.Sub(r.Started).Seconds())
@@ -456,7 +471,9 @@ func (s *Scheduler) logChange(r *Report) {
 func (s *Scheduler) putBack(j *job, interval time.Duration, now time.Time, soon bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j.ctx.Err() != nil {
+	j.stop()
+	j.stop = nil
+	if j.gone {
 		return // removed meanwhile
 	}
 	if soon {
