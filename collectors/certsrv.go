@@ -27,7 +27,9 @@ const (
 )
 
 // hostForm is what is asked for in DNS and put into a URL; the directory may hold anything.
-var hostForm = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
+var hostForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
+})
 
 var (
 	descCertsrvOK = metric.NewGauge("cx700_certsrv_ok",
@@ -105,7 +107,7 @@ func caHosts(t *Target, d *facts.Directory) []string {
 
 // askCA asks one page without a logon, always, and with one where it wants that and we may.
 func askCA(ctx context.Context, env *Env, h *facts.CertsrvHost, directory func() (*facts.Directory, error)) error {
-	if !hostForm.MatchString(h.Host) {
+	if !hostForm().MatchString(h.Host) {
 		return nil
 	}
 	h.Names = env.Resolve(ctx, h.Host)

@@ -41,7 +41,7 @@ func follow(t *Target, address string, asked func(host string) bool) (u *url.URL
 func ownHost(t *Target, host string) bool {
 	_, err := netip.ParseAddr(host)
 	d := t.Domains
-	return err != nil && hostForm.MatchString(host) && slices.ContainsFunc([]string{d.SIP, d.DHCP, d.SMTP, d.Logon}, func(domain string) bool {
+	return err != nil && hostForm().MatchString(host) && slices.ContainsFunc([]string{d.SIP, d.DHCP, d.SMTP, d.Logon}, func(domain string) bool {
 		return strings.Contains(domain, ".") && phone.Within(host, domain)
 	})
 }

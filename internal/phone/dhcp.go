@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -132,7 +133,7 @@ func (o DHCPOptions) Search() (SearchForm, []string) {
 	var out []string
 	for suffix := range strings.SplitSeq(strings.TrimRight(string(raw), "\x00; "), ";") {
 		name := plainName(suffix)
-		if !nameForm.MatchString(name) {
+		if !nameForm().MatchString(name) {
 			return SearchMalformed, nil
 		}
 		out = append(out, name)
@@ -141,7 +142,9 @@ func (o DHCPOptions) Search() (SearchForm, []string) {
 }
 
 // nameForm is a name of letters, digits, hyphens and underscores.
-var nameForm = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
+})
 
 // maxLabelled bounds what is read of names that compression can make many of.
 const maxLabelled = 64
@@ -155,7 +158,7 @@ func labels(raw []byte) ([]string, error) {
 			return nil, err
 		}
 		name = plainName(name)
-		if !nameForm.MatchString(name) {
+		if !nameForm().MatchString(name) {
 			return nil, fmt.Errorf("%.80q is no name", name)
 		}
 		if len(out) == maxLabelled {

@@ -146,7 +146,7 @@ func FuzzDHCPOptions(f *testing.F) {
 			t.Errorf("%s %q", form, names)
 		}
 		for _, name := range names {
-			if !nameForm.MatchString(name) {
+			if !nameForm().MatchString(name) {
 				t.Errorf("%q", name)
 			}
 		}
@@ -162,7 +162,7 @@ func FuzzDHCPOptions(f *testing.F) {
 		if size > len(raw) || err != nil && servers != nil || !bytes.Equal(before, raw) {
 			t.Errorf("%d bytes of sub-options in %d, %v %v", size, len(raw), servers, err)
 		}
-		if i := slices.IndexFunc(servers, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil && !nameForm.MatchString(s) }); i >= 0 {
+		if i := slices.IndexFunc(servers, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil && !nameForm().MatchString(s) }); i >= 0 {
 			t.Errorf("%q", servers[i])
 		}
 	})

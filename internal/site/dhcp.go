@@ -2,7 +2,6 @@ package site
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -18,7 +17,7 @@ const (
 	maxSIPServers  = 8
 )
 
-var interfaceForm = regexp.MustCompile(`^[^\x00-\x1f\x7f/]{1,63}$`)
+var interfaceForm = formOf(`^[^\x00-\x1f\x7f/]{1,63}$`)
 
 // Lease is what the file says that DHCP hands to the phones, beside Domains.
 type Lease struct {

@@ -1,16 +1,14 @@
 package site
 
 import (
-	"regexp"
-
 	"go.yaml.in/yaml/v3"
 )
 
 var (
-	mailboxForm   = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
-	userAgentForm = regexp.MustCompile(`^[ -~]{1,200}$`)
-	sipUserForm   = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}$`)
-	ewsForm       = regexp.MustCompile(`^https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(/[A-Za-z0-9._~-]{1,63}){1,8}$`)
+	mailboxForm   = formOf(`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
+	userAgentForm = formOf(`^[ -~]{1,200}$`)
+	sipUserForm   = formOf(`^[A-Za-z0-9._+-]{1,64}$`)
+	ewsForm       = formOf(`^https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(/[A-Za-z0-9._~-]{1,63}){1,8}$`)
 )
 
 func (r *reader) exchange(n *yaml.Node, key string) Exchange {

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ const (
 )
 
 // fingerprintForm is a SHA-256 in hex, with or without the colons that openssl and certutil write.
-var fingerprintForm = regexp.MustCompile(`^([0-9A-Fa-f]{2}[: ]?){31}[0-9A-Fa-f]{2}$`)
+var fingerprintForm = formOf(`^([0-9A-Fa-f]{2}[: ]?){31}[0-9A-Fa-f]{2}$`)
 
 // enrolledRoots reads the roots that enrolled phones hold: fingerprints, and paths of files.
 func (r *reader) enrolledRoots(n *yaml.Node, key string) EnrolledRoots {
@@ -28,9 +27,9 @@ func (r *reader) enrolledRoots(n *yaml.Node, key string) EnrolledRoots {
 		}
 		sum := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(v))
 		switch {
-		case !fingerprintForm.MatchString(v) && !strings.Contains(v, ".") && !strings.ContainsAny(v, `/\`):
+		case !fingerprintForm.matches(v) && !strings.Contains(v, ".") && !strings.ContainsAny(v, `/\`):
 			r.fault(n, key, quoted(v)+" is neither a path nor a fingerprint", "write "+wanted)
-		case !fingerprintForm.MatchString(v):
+		case !fingerprintForm.matches(v):
 			var path string
 			r.path(n, key, &path)
 			out.Files = append(out.Files, path)

@@ -2,7 +2,6 @@ package site
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -22,10 +21,10 @@ const (
 )
 
 var (
-	acceptsForm = regexp.MustCompile(`^\d{1,5}(\.\d{1,5}){0,3}(\.\*)?$`)
-	pathForm    = regexp.MustCompile(`^/[A-Za-z0-9._~/-]{1,200}$`)
-	macForm     = regexp.MustCompile(`^[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}$`)
-	wordForm    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+	acceptsForm = formOf(`^\d{1,5}(\.\d{1,5}){0,3}(\.\*)?$`)
+	pathForm    = formOf(`^/[A-Za-z0-9._~/-]{1,200}$`)
+	macForm     = formOf(`^[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}$`)
+	wordForm    = formOf(`^[A-Za-z0-9._-]{1,63}$`)
 )
 
 // accepts reads the highest version that a firmware can install.
@@ -34,11 +33,11 @@ func (r *reader) accepts(n *yaml.Node, key string, into *string) {
 }
 
 // shaped reads a value of one form.
-func (r *reader) shaped(n *yaml.Node, key string, form *regexp.Regexp, wanted string, into *string) {
+func (r *reader) shaped(n *yaml.Node, key string, form form, wanted string, into *string) {
 	v, ok := r.text(n, key, wanted)
 	switch {
 	case !ok:
-	case !form.MatchString(v):
+	case !form.matches(v):
 		r.fault(n, key, quoted(v)+" does not fit", "write "+wanted)
 	default:
 		*into = v
