@@ -33,6 +33,9 @@ const (
 	downloadsKept = 256
 )
 
+// downloadBuffers are used again by the downloads that follow each other.
+var downloadBuffers = sync.Pool{New: func() any { return new([downloadBuffer]byte) }}
+
 // Downloads reads images as a whole: one at a time for the process, and one that several targets share once.
 type Downloads struct {
 	guard *Guard
@@ -217,7 +220,9 @@ func (d *Downloads) stream(ctx context.Context, giveUp func(), a DownloadAccess,
 // discard reads to the end, sums up what it reads and tells pace of each piece.
 func (d *Downloads) discard(body io.Reader, out *facts.Download, pace func(n int) error) error {
 	sum := sha256.New()
-	buffer := make([]byte, downloadBuffer)
+	held := downloadBuffers.Get().(*[downloadBuffer]byte)
+	defer downloadBuffers.Put(held)
+	buffer := held[:]
 	told := time.Now()
 	for {
 		n, err := body.Read(buffer)
