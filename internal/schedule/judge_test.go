@@ -339,7 +339,7 @@ func TestJudgedAlike(t *testing.T) {
 	}
 	named.EnrolledRoots.Files = []string{file + ".gone"}
 	_, err := NewPlan(&site.Config{Sites: []*site.Site{named}}, (&world{}).collectors(), []site.NetworkName{site.Internal})
-	if err == nil || !strings.Contains(err.Error(), "site named: enrolled_roots:") {
+	if err == nil || !strings.Contains(err.Error(), "root.pem.gone") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
