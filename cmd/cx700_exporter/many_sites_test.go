@@ -62,6 +62,17 @@ func (p *program) get(t *testing.T, path string) string {
 	return p.ask(t, http.MethodGet, path)
 }
 
+// ready waits until every target was probed.
+func (p *program) ready(t *testing.T) {
+	t.Helper()
+	within(t, "all sites are probed", 5*time.Minute, func() error {
+		if ready := p.get(t, "/-/ready"); !strings.Contains(ready, "is ready") {
+			return fmt.Errorf("%s", ready)
+		}
+		return nil
+	})
+}
+
 // ask gives the body of an answer, whatever its status.
 func (p *program) ask(t *testing.T, method, path string) string {
 	t.Helper()
@@ -87,6 +98,8 @@ func TestThousandSites(t *testing.T) {
 	_, path := startCompany(t, binary, sites, fmt.Sprintf("--shops=%d", sites-1))
 	begun := time.Now()
 	exporter, _ := startProgram(t, binary, "serve", "--config.file="+path)
+	exporter.ready(t)
+	first, regular := exporter.metrics(t), time.Now()
 
 	var resident []float64
 	for range minutes * 4 {
@@ -96,7 +109,7 @@ func TestThousandSites(t *testing.T) {
 	scrape := exporter.metrics(t)
 	ran := time.Since(begun)
 
-	probes := expectEachInterval(t, scrape, ran)
+	probes := expectEachInterval(t, first, scrape, time.Since(regular))
 	if shared := len(probes) - sites; shared > 40 {
 		t.Errorf("%d targets besides one DHCP server for each of %d sites", shared, sites)
 	}
@@ -139,20 +152,21 @@ func startCompany(t *testing.T, binary string, sites int, args ...string) (compa
 	return company, path
 }
 
-// expectEachInterval holds every target to one probe an interval, and gives how often each was probed.
-func expectEachInterval(t *testing.T, scrape string, ran time.Duration) map[string]float64 {
+// expectEachInterval holds every target to one probe an interval between two scrapes, and gives how often each was probed
+// at all.
+func expectEachInterval(t *testing.T, before, after string, between time.Duration) map[string]float64 {
 	t.Helper()
 	intervals := map[string]time.Duration{}
 	for _, c := range collectors.All() {
 		intervals[c.Name] = c.Interval
 	}
-	probes := series(t, scrape, "cx700_probes_total")
-	for labels, n := range probes {
-		collector := labelValue(labels, "collector")
-		due := float64(ran) / float64(intervals[collector])
+	first, probes := series(t, before, "cx700_probes_total"), series(t, after, "cx700_probes_total")
+	for labels, all := range probes {
+		n, collector := all-first[labels], labelValue(labels, "collector")
+		due := float64(between) / float64(intervals[collector])
 		sooner := collector == "vantage"       // it is looked at anew before a failure elsewhere is believed
 		if n < due-2 || n > due+2 && !sooner { // the first regular probe comes half an interval to one and a half after the first
-			t.Errorf("%s: %g probes in %s, every %s", labels, n, ran, model.Duration(intervals[collector]))
+			t.Errorf("%s: %g probes in %s, every %s", labels, n, between, model.Duration(intervals[collector]))
 		}
 	}
 	return probes
