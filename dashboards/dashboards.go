@@ -34,10 +34,17 @@ func sourceVariable() Variable {
 	return Variable{Name: "datasource", Label: "Data source", Type: "datasource", Query: "prometheus"}
 }
 
-// choice lets one choose among the values of a label, any number of them or all.
-func choice(name, label, query string) Variable {
+// listed lets one choose among the values of a label, any number of them or all that there are.
+func listed(name, label, query string) Variable {
 	return Variable{Name: name, Label: label, Type: "query", Source: prometheus(), Query: query, Refresh: onTimeRange, Sort: alphabetical,
-		Multi: true, IncludeAll: true, AllValue: ".*", Current: map[string]any{"text": []string{"All"}, "value": []string{"$__all"}}}
+		Multi: true, IncludeAll: true, Current: map[string]any{"text": []string{"All"}, "value": []string{"$__all"}}}
+}
+
+// choice is the same for a label that only the exporter's own series have: all is whatever value there is.
+func choice(name, label, query string) Variable {
+	v := listed(name, label, query)
+	v.AllValue = ".*"
+	return v
 }
 
 func networkVariable() Variable {

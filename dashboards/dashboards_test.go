@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -73,6 +74,32 @@ func TestPanels(t *testing.T) {
 				described(t, name, p)
 			}
 		}
+	}
+}
+
+// TestOnlyExporters holds what asks for series that every program has to the jobs and instances of exporters.
+func TestOnlyExporters(t *testing.T) {
+	foreign := regexp.MustCompile(`\b(?:up|(?:scrape|process|go)_\w+)\b(\{[^}]*\})?`)
+	n := 0
+	for _, d := range All() {
+		for _, v := range d.Templating.List {
+			if (v.Name == "job" || v.Name == "instance") && (v.AllValue != "" || !strings.HasPrefix(v.Query, "label_values(cx700_")) {
+				t.Errorf("%s: $%s is of more than exporters: %s, all are %q", d.UID, v.Name, v.Query, v.AllValue)
+			}
+		}
+		for _, p := range d.Panels {
+			for _, target := range p.Targets {
+				for _, m := range foreign.FindAllStringSubmatch(strings.ReplaceAll(target.Expr, neverUp, ""), -1) {
+					n++
+					if m[1] != "{"+ownJob+"}" {
+						t.Errorf("%s: %s: %s is not asked of exporters only", d.UID, p.Title, m[0])
+					}
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("nothing was looked at")
 	}
 }
 

@@ -2,8 +2,14 @@ package dashboards
 
 import "fmt"
 
-// ownJob are the label matchers of the exporter's own scrapes.
+// ownJob are the label matchers of the exporter's own scrapes. All are those that there are, lest they match the whole of
+// Prometheus.
 const ownJob = `job=~"$job",instance=~"$instance"`
+
+// neverUp is true for what did not answer in the range, and so is no instance that one can choose, where nothing but
+// exporters answers in its job. Every exporter tells how it took over its site file.
+const neverUp = `up{job=~"$job"} == 0 unless on (job, instance) last_over_time(cx700_config_last_reload_successful[$__range])` +
+	` unless on (job) (up == 1 unless on (job, instance) cx700_config_last_reload_successful)`
 
 // exporter answers: can one rely on what the exporter says?
 func exporter() *Dashboard {
@@ -23,10 +29,11 @@ func exporter() *Dashboard {
 	return dashboard("exporter", "the exporter itself",
 		"Whether one can rely on what the exporter says: it is there, its results are young, its network and clock are good, its accounts work.",
 		[]Variable{
-			choice("job", "Job", `label_values(cx700_exporter_build_info, job)`),
-			choice("instance", "Instance", `label_values(cx700_exporter_build_info{job=~"$job"}, instance)`),
+			listed("job", "Job", `label_values(cx700_exporter_build_info, job)`),
+			listed("instance", "Instance", `label_values(cx700_exporter_build_info{job=~"$job"}, instance)`),
 		},
-		stat("Up", "Whether the last scrape succeeded. Without it all else is the past.", 3, now("min("+own("up")+")", ""), yesNo("up", "down"), noValue("not scraped")),
+		stat("Up", "Whether the last scrape succeeded, also of what never answered in the time range beside exporters in their job. Without it all else is the past.", 3,
+			now(fmt.Sprintf("min(%s or %s)", own("up"), neverUp), ""), yesNo("up", "down"), noValue("not scraped")),
 		stat("Site file", "Whether the last attempt to read it succeeded. A faulty one changes nothing.", 3,
 			now("min("+own("cx700_config_last_reload_successful")+")", ""), yesNo("taken over", "refused"), noValue("not scraped")),
 		stat("Vantage", "The exporter's own network and clock, by its references. While they are not good, verdicts are unknown.", 4,

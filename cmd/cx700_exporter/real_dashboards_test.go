@@ -82,8 +82,8 @@ scrape_configs:
 	return file
 }
 
-// scraping starts a Prometheus that scrapes a program every other second and records what the rules say, and returns its
-// address. The test is shorter than every month, of which nothing is measured: what is told then is told all the same.
+// scraping starts a Prometheus that scrapes a program every other second, and a dead target beside it, and records what the
+// rules say, and returns its address. The test is shorter than every month, of which nothing is measured: what is told then is told all the same.
 func scraping(t *testing.T, p *process, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,7 +96,8 @@ func scraping(t *testing.T, p *process, flags ...string) string {
 	must(t, os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(shorter), 0o600))
 	scrapes, err := os.ReadFile(config)
 	must(t, err)
-	must(t, os.WriteFile(config, append(scrapes, "rule_files: [rules.yml]\n"...), 0o600))
+	beside := strings.Replace(string(scrapes), "targets: [", `targets: ["127.0.0.1:9", `, 1)
+	must(t, os.WriteFile(config, []byte(beside+"rule_files: [rules.yml]\n"), 0o600))
 	log := &lockedBuffer{}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "prometheus", append([]string{"--config.file=" + config,
 		"--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0"}, flags...)...)
