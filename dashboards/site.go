@@ -65,9 +65,10 @@ func siteWalk() []*Panel {
 	}
 }
 
-// atSite keeps the series of the targets on which the site depends, of two exporters the worse answer.
+// atSite keeps the series of the targets on which the site depends, from the exporters that watch it: others may have
+// targets of the same name, as each is one itself. Of two the worse answer.
 func atSite(worse, series, by string) string {
-	return fmt.Sprintf("%s by (%s) (%s and on (network, collector, target) cx700_site_target_info{%s})", worse, by, series, oneSite)
+	return fmt.Sprintf("%s by (%s) (%s and on (job, instance, network, collector, target) cx700_site_target_info{%s})", worse, by, series, oneSite)
 }
 
 func siteTargets() []*Panel {
@@ -81,7 +82,7 @@ func siteTargets() []*Panel {
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("reason", "Reason", toRunbook()),
 				col("B", "First seen", unit(ago))},
 			orElse(failing, fmt.Sprintf("cx700_site_target_info{%s}", oneSite), "reason", "nothing was found"),
-			fmt.Sprintf("1000 * min_over_time(timestamp(%s)[$__range:$__interval]) and on (%s, reason) cx700_probe_failing", failing, target)).sorted("First seen", true),
+			fmt.Sprintf("1000 * min_over_time(timestamp(%[1]s)[$__range:$__interval]) and %[1]s", failing)).sorted("First seen", true),
 		table("Probes", "How old results are, how often they are renewed, and the part of the rounds in the time range that failed.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"),
 				col("A", "Age", unit("s"), decimals(0)), col("B", "Interval", unit("s")),
