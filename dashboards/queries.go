@@ -44,6 +44,13 @@ func behind(matchers, collector, series string, by ...string) string {
 		worse, strings.Join(by, ", "), series, on, matchers, collector)
 }
 
+// rootChanges counts the changes of the roots in the forests on which the chosen sites depend, once for each forest: every
+// target of a forest tells all its changes.
+func rootChanges(window string) string {
+	return fmt.Sprintf("sum by (change) (max by (configuration, change) (%s * on (target) group_left (configuration) topk by (target) (1, last_over_time(cx700_ad_domain_info[%s]))))",
+		behind(chosenSites, "directory", "increase(cx700_ad_root_changes_total["+window+"])", "target", "change"), window)
+}
+
 // orElse gives one row that says so where an answer is empty, as long as there are series of a name at all: nothing
 // is different from not known.
 func orElse(expr, base, label, text string) string {

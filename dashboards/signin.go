@@ -113,8 +113,8 @@ func signInCauses() []*Panel {
 			fmt.Sprintf("1000 * bottomk(12, %s)", ends(chosenSites))).sorted("Days left", false),
 		graph("Changes behind them", "Roots that appeared, were replaced or went in Active Directory, images with other bytes under the same version, and site files that were read.", 8, 7,
 			[]Target{
-				over("sum by (change) (increase(cx700_ad_root_changes_total[$__rate_interval]))", "root {{change}}"),
-				over("sum(increase(cx700_firmware_changes_total[$__rate_interval]))", "image changed"),
+				over(rootChanges("$__rate_interval"), "root {{change}}"),
+				over("sum("+behind(chosenSites, "firmware_download", "increase(cx700_firmware_changes_total[$__rate_interval])", "network", "target", "file")+")", "image changed"),
 				over("sum(changes(cx700_config_last_reload_success_timestamp_seconds[$__rate_interval]))", "site file read"),
 			}, unit("short"), decimals(0), Property{"min", 0}, Property{"custom.axisSoftMax", 1}, Property{"custom.drawStyle", "bars"}, Property{"custom.fillOpacity", 80}),
 		table("Unknown", "Kinds of phones of which it is not known whether they can sign in, and since when. Unknown is neither good nor bad.", 8, 7,
