@@ -60,7 +60,7 @@ func signInMonth() []*Panel {
 				col("C", "Phone-minutes", decimals(0)),
 				col("D", "Longest outage", unit("s"), decimals(0)),
 				col("E", "Measured", unit("percentunit"), decimals(1), thresholds(unknown, step{0.99, neutral})),
-				col("F", "Budget left", unit("percentunit"), decimals(1), budgetColours(), unmeasured(), cell())},
+				col("F", "Budget left", unit("percentunit"), decimals(1), budgetColours(), both(unmeasured(), missing(notRecorded)), cell())},
 			orElse(fmt.Sprintf("0 * "+bySite+" + on (site) group_left () max by (site) (cx700_signin_objective_ratio)", watched),
 				fmt.Sprintf("cx700_signin_state{%s}", chosen), "site", notRecorded),
 			fmt.Sprintf(lostAt, watched, ofMonth(lostMinutes)),

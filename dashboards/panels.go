@@ -270,6 +270,17 @@ func means(meanings ...meaning) Property {
 	return Property{"mappings", []map[string]any{{"type": "value", "options": words}}}
 }
 
+// missing says of a value that is not there why, in the colour of what is not known.
+func missing(text string) Property {
+	return Property{"mappings", []map[string]any{{"type": "special", "options": map[string]any{
+		"match": "null+nan", "result": map[string]any{"text": text, "color": unknown, "index": 0}}}}}
+}
+
+// both joins two kinds of meanings.
+func both(a, b Property) Property {
+	return Property{"mappings", slices.Concat(a.Value.([]map[string]any), b.Value.([]map[string]any))}
+}
+
 // urlEnd leaves out the middle of a URL, which is too long to read.
 func urlEnd() Property {
 	return Property{"mappings", []map[string]any{{"type": "regex", "options": map[string]any{
