@@ -74,10 +74,13 @@ func atSite(worse, series, by string) string {
 func siteTargets() []*Panel {
 	const target = "network, collector, target"
 	failing := atSite("max", "cx700_probe_failing", target+", reason")
+	success := atSite("min", "cx700_probe_success", target)
+	passes := fmt.Sprintf("%[1]s and on (%[2]s) %[3]s or 2 * %[1]s", success, target, failing)
 	return []*Panel{
 		row("Every target behind it"),
-		timeline("Targets", "Whether phones get through at a target, by its last probe; blocked also where that could not be told. No bar: not watched.", 24, 14,
-			[]Target{lined(atSite("min", "cx700_probe_success", target), "collector", "network", "target")}, yesNo("good", "failing")),
+		timeline("Targets", "Whether phones get through at a target, by its last probe; failing also where that could not be told. Some get through although not all is well: see the reasons. No bar: not watched.", 24, 14,
+			[]Target{lined(passes, "collector", "network", "target")},
+			means(meaning{2, "good", good}, meaning{1, "gets through, with reasons", partly}, meaning{0, "failing", bad})),
 		table("Reasons", "What the last probes found, also what only degrades a target, and when that was first seen in the time range. The reason leads to its runbook.", 12, 7,
 			[]column{col("collector", "Collector"), col("network", "Network"), col("target", "Target"), col("reason", "Reason", toRunbook()),
 				col("B", "First seen", unit(ago))},
@@ -170,11 +173,13 @@ func siteDirectory() []*Panel {
 func sitePool() []*Panel {
 	pool := func(series string, by ...string) string { return behind(oneSite, "pool", series, by...) }
 	sip := func(series string, by ...string) string { return behind(oneSite, "sip", series, by...) }
+	const failing = `cx700_pool_handshake_ok == 0 and on (job, instance, network, target) cx700_probe_failing{collector="pool"}`
 	return []*Panel{
 		row("Registrars (pool, sip)"),
 		timeline("TLS handshakes", "As phones offer TLS and as clients of today do. Modern good and phone failing: the server was hardened, and phones are cut off. "+
-			"Where nothing listens it fails too: phones go on to the next address in their order.", 8, 8,
-			[]Target{lined(pool("cx700_pool_handshake_ok", "network", "address", "offer"), "address", "offer", "network")}, yesNo("ends well", "fails")),
+			"Not needed: nothing is wrong with the pool, since phones go on to the next address in their order.", 8, 8,
+			[]Target{lined(pool("("+failing+" or cx700_pool_handshake_ok + 1)", "network", "address", "offer"), "address", "offer", "network")},
+			means(meaning{2, "ends well", good}, meaning{1, "fails, not needed", other}, meaning{0, "fails", bad})),
 		timeline("Sign-in taken up", "Whether a registrar takes up the sign-in of a firmware, as far as that shows before the logon.", 8, 8,
 			[]Target{lined(sip("cx700_sip_ok", "network", "address", "firmware"), "address", "firmware", "network")}, yesNo("taken up", "refused")),
 		timeline("Trusted by phones", "Whether phones trust a registrar by its certificates. No bar: not known or not watched.", 8, 8,

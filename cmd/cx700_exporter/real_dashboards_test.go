@@ -50,7 +50,7 @@ func TestRealDashboards(t *testing.T) {
 	left := unanswered(t, servers, "headquarters", exprs)
 	t.Logf("%d expressions and parts of them; healthy, there is no answer to %d", len(exprs), len(left))
 	for _, fault := range []string{
-		"branch-002:ntp_off", "branch-002:exchange_other_ca", "branch-002:dhcp_search_text", "branch-003:ad_ca_hidden", "headquarters:ad_ca_wrong",
+		"branch-002:ntp_off", "branch-002:pool_hardened", "branch-002:exchange_other_ca", "branch-002:dhcp_search_text", "branch-003:ad_ca_hidden", "headquarters:ad_ca_wrong",
 		"branch-003:update_blank_urls", "branch-004:certsrv_anonymous", "branch-004:ad_ca_many",
 	} {
 		if status, body := p.request(http.MethodPost, "/lab/faults/"+fault); status != http.StatusOK {
@@ -68,6 +68,25 @@ func TestRealDashboards(t *testing.T) {
 		}
 		return nil
 	})
+	// All sites are of one forest, and each of its targets tells all its changes.
+	within(t, "changes of roots are counted once", time.Minute, func() error {
+		return answered(t, servers, fmt.Sprintf("%s > 0.5 and abs(%[1]s - sum(max by (change) (increase(cx700_ad_root_changes_total[10m])))) < 0.1",
+			changesOfRoots(t)))
+	})
+}
+
+// changesOfRoots is the expression of the panel of that name.
+func changesOfRoots(t *testing.T) string {
+	t.Helper()
+	for _, d := range dashboards.All() {
+		for _, p := range d.Panels {
+			if p.Title == "Changes of roots" {
+				return filled(p.Targets[0].Expr, "x", "10m")
+			}
+		}
+	}
+	t.Fatal("no panel tells of changes of roots")
+	return ""
 }
 
 // scrapeConfig writes a configuration by which Prometheus scrapes one program, and returns its file.
