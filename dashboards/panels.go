@@ -126,9 +126,9 @@ func widths() map[string]int {
 // width is that of one column, in pixels.
 func width(pixels int) Property { return Property{"custom.width", pixels} }
 
-// wrapped lets a long text have more than one line.
-func wrapped() Property {
-	return Property{"custom.cellOptions", map[string]any{"type": "auto", "wrapText": true}}
+// wrapped lets a long text have more than one line: the first is Grafana's from 11.1 on, the second from 12.2 on.
+func wrapped() []Property {
+	return []Property{{"custom.cellOptions", map[string]any{"type": "auto", "wrapText": true}}, {"custom.wrapText", true}}
 }
 
 // finished adds how wide a column is, and that its thresholds are seen.
