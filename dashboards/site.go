@@ -152,16 +152,20 @@ func siteLease() []*Panel {
 
 func siteDirectory() []*Panel {
 	ad := func(series string, by ...string) string { return behind(oneSite, "directory", series, by...) }
+	roots := func(state string) string {
+		return ad(fmt.Sprintf(`cx700_ad_ca_certificates{container="certification_authorities",state=%q}`, state), "dc")
+	}
+	seen := fmt.Sprintf("%[1]s - (%[1]s == bool 0) * (%[2]s > bool 0)", roots("populated"), roots("hidden"))
+	hidden := meaning{-1, "hidden", unknown}
 	return []*Panel{
 		row("Active Directory and the CA's page (directory, certsrv): for new phones"),
-		timeline("Roots published, by controller", "How many certificates CN=Certification Authorities holds at a domain controller. None: new phones cannot enrol.", 12, 6,
-			[]Target{over(ad(`cx700_ad_ca_certificates{container="certification_authorities",state="populated"}`, "dc"), "{{dc}}")},
-			means(meaning{0, "none", bad}, meaning{1, "1", good}, meaning{2, "2", good}, meaning{3, "3", good}, meaning{4, "4", good})),
+		timeline("Roots published, by controller", "How many certificates CN=Certification Authorities holds at a domain controller. None: new phones cannot enrol. Hidden: our account may not read it, which says nothing of phones.", 12, 6,
+			[]Target{over(seen, "{{dc}}")},
+			means(hidden, meaning{0, "none", bad}, meaning{1, "1", good}, meaning{2, "2", good}, meaning{3, "3", good}, meaning{4, "4", good})),
 		table("Domain controllers", "Whether the exporter could read what they publish, and their objects of enrolment services.", 12, 6,
 			[]column{col("dc", "Controller"), col("A", "Readable", yesNo("yes", "no"), cell()), col("B", "Services", thresholds(bad, step{1, neutral})),
-				col("C", "Roots", thresholds(bad, step{1, neutral}))},
-			ad("cx700_ad_controller_readable", "dc"), ad("cx700_ad_enrolment_services", "dc"),
-			ad(`cx700_ad_ca_certificates{container="certification_authorities",state="populated"}`, "dc")),
+				col("C", "Roots", means(hidden), thresholds(bad, step{1, neutral}))},
+			ad("cx700_ad_controller_readable", "dc"), ad("cx700_ad_enrolment_services", "dc"), seen),
 		table("Domain", "In which phones find their controllers, and the forest's configuration naming context.", 12, 5,
 			[]column{col("domain", "Domain"), col("configuration", "Configuration")}, ad("cx700_ad_domain_info", "domain", "configuration")),
 		table("The CA's page", "Phones' second way to a root. Healthy is 401, a demand for a Windows logon.", 12, 5,
