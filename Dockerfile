@@ -28,6 +28,8 @@ LABEL org.opencontainers.image.title=cx700_exporter \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build --chown=65532:65532 /out/state /var/lib/cx700_exporter
 COPY --from=build /out/cx700_exporter /cx700_exporter
+# So that cx700_exporter is enough behind docker exec and kubectl exec.
+ENV PATH=/
 USER 65532:65532
 EXPOSE 10700
 # Who serves elsewhere, or by TLS, says so to both in CX700_WEB_LISTEN_ADDRESS and CX700_WEB_CONFIG_FILE.

@@ -103,12 +103,16 @@ func runbook(a Alert) string {
 		paragraph("It keeps quiet", a.Quiet+".")
 	}
 	fmt.Fprintf(&b, "\n**The condition**\n\n```promql\n%s\n```\n", a.Expr)
+	var sections strings.Builder
 	for _, c := range catalogue.Causes() {
 		if RunbookOf(c) == a.Name {
-			b.WriteString("\n" + section(c))
+			sections.WriteString("\n" + section(c))
 		}
 	}
-	return b.String()
+	if sections.Len() > 0 {
+		fmt.Fprintf(&b, "\n**To confirm a reason.** %s\n", catalogue.ConfirmWhere)
+	}
+	return b.String() + sections.String()
 }
 
 // timing says after how long an alert fires and how long it stays.
@@ -137,7 +141,7 @@ func section(c catalogue.Cause) string {
 		}
 	}
 	if commands == nil {
-		commands = []string{"the exporter's log"}
+		commands = []string{"see the exporter's log"}
 	}
 	item("Confirm", strings.Join(commands, " or "))
 	item("Mend", plain.Replace(c.Mend))

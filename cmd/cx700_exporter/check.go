@@ -72,11 +72,20 @@ func (c *checkCmd) Run(env *environment) error {
 	if len(walks) == 0 {
 		return usageError{c.nothing()}
 	}
-	shared, err := c.shared(env)
+	memory := c.stateFlags
+	if c.SIPDomain == "" {
+		memory = memory.beside(c.file())
+	}
+	shared, err := memory.shared(env)
 	if err != nil {
 		return usageError{err}
 	}
 	defer shared.Close()
+	var probes []*schedule.Planned
+	for _, w := range walks {
+		probes = append(probes, w.Judged.Probes...)
+	}
+	memory.tellForgetful(env.stderr, probes)
 	out := &remembering{w: env.stdout}
 	text := &check.Writer{W: out}
 	step, done := text.Step, text.Done
@@ -117,9 +126,9 @@ func (c *checkCmd) nothing() error {
 	case c.SIPDomain != "":
 		return fmt.Errorf("without a site file only the internal network is known; write a site file for the network %s", c.Network)
 	case c.Site == "":
-		return fmt.Errorf("%s: no site has the network %s", c.File, c.Network)
+		return fmt.Errorf("%s: no site has the network %s", c.file(), c.Network)
 	default:
-		return fmt.Errorf("%s: no site %q on the network %s; config check lists them", c.File, c.Site, c.Network)
+		return fmt.Errorf("%s: no site %q on the network %s; config check lists them", c.file(), c.Site, c.Network)
 	}
 }
 
@@ -144,11 +153,12 @@ func (c *checkCmd) planned() (*schedule.Plan, error) {
 // siteFile is the one that is named, or one of what the flags say.
 func (c *checkCmd) siteFile() (name string, content []byte, err error) {
 	if c.SIPDomain == "" {
-		content, err = os.ReadFile(c.File)
+		name = c.file()
+		content, err = os.ReadFile(name)
 		if err != nil {
 			err = fmt.Errorf("%w; name a site file with --config.file, or write --sip-domain and --dns-server", err)
 		}
-		return c.File, content, err
+		return name, content, err
 	}
 	type lease struct {
 		Domain     string   `yaml:"domain"`

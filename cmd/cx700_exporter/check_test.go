@@ -35,7 +35,7 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			company := labWith(t, tt.faults...)
 			var out, errs bytes.Buffer
-			args := append([]string{"check", "--config.file=" + siteFileOf(t, company)}, tt.args...)
+			args := append([]string{"check", "--config.file=" + siteFileOf(t, company), "--state.file=" + filepath.Join(t.TempDir(), "state.json")}, tt.args...)
 			if code := run(t.Context(), args, &out, &errs); code != tt.code || errs.Len() > 0 {
 				t.Errorf("exit code %d, want %d\n%s", code, tt.code, &errs)
 			}

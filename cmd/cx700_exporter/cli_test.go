@@ -168,7 +168,8 @@ func TestProbeExplains(t *testing.T) {
 		t.Fatal(err)
 	}
 	probe := func(collector string, want int) string {
-		code, stdout, stderr := ran(t, "probe", collector, "--site=headquarters", "--config.file="+file)
+		code, stdout, stderr := ran(t, "probe", collector, "--site=headquarters", "--config.file="+file,
+			"--state.file="+filepath.Join(t.TempDir(), "state.json"))
 		if code != want || stderr != "" {
 			t.Errorf("probe %s: exit code %d, want %d: %s\n%s", collector, code, want, stderr, stdout)
 		}

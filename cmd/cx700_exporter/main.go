@@ -130,6 +130,7 @@ func misused(err error) string {
 // helpWords stand in the help of flags.
 func helpWords() kong.Vars {
 	return kong.Vars{"concurrency": strconv.Itoa(schedule.DefaultConcurrency), "collectors": collectorNames(),
+		"here": siteFileName, "packaged": packagedSiteFile,
 		"runbooks": alerts.DefaultURLs().Runbooks, "dashboards": alerts.DefaultURLs().Dashboards}
 }
 

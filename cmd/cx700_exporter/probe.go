@@ -37,13 +37,15 @@ func (c *probeCmd) Run(env *environment) error {
 	planned := plan.Find(c.Site, "", c.Collector)
 	if planned == nil {
 		return usageError{fmt.Errorf("%s: no site %q to probe for %s, network %s; config check lists them",
-			c.File, c.Site, c.Collector, c.Network)}
+			c.file(), c.Site, c.Collector, c.Network)}
 	}
-	shared, err := c.shared(env)
+	memory := c.beside(c.file())
+	shared, err := memory.shared(env)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	defer shared.Close()
+	memory.tellForgetful(env.stderr, founded(plan, c.Site, planned))
 	collectors.TellDownloads(env.stderr, shared, progressEvery)
 	worst := collectors.Notes
 	for i, p := range planned {
@@ -71,4 +73,15 @@ func (c *probeCmd) Run(env *environment) error {
 	default:
 		return nil
 	}
+}
+
+// founded lists what is probed: what is asked for, and what it takes to judge it.
+func founded(plan *schedule.Plan, site string, planned []*schedule.Planned) []*schedule.Planned {
+	out := slices.Clone(planned)
+	for _, p := range planned {
+		if judged := plan.JudgedAt(site, p); judged != nil {
+			out = append(out, judged.Looks...)
+		}
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -36,20 +37,28 @@ import (
 
 // configFlags say what is watched.
 type configFlags struct {
-	File    string `name:"config.file" default:"cx700.yml" help:"The site file."`
-	Network string `enum:"internal,external,both" default:"both" help:"Which networks are watched from here: ${enum}."`
+	File    string `name:"config.file" env:"CX700_CONFIG_FILE" placeholder:"FILE" help:"The site file; without it ${here} in the working folder, else ${packaged}."`
+	Network string `env:"CX700_NETWORK" enum:"internal,external,both" default:"both" help:"Which networks are watched from here: ${enum}."`
+}
+
+// file is the site file that is named, or found.
+func (f configFlags) file() string {
+	if f.File == "" {
+		return siteFileHere(packagedSiteFile)
+	}
+	return f.File
 }
 
 // load reads the site file, of which some site must be watched from here.
 func (f configFlags) load() (*site.Config, error) {
-	cfg, err := site.Load(f.File)
+	cfg, err := site.Load(f.file())
 	if err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(cfg.Sites, func(s *site.Site) bool {
 		return slices.ContainsFunc(s.Networks, func(n site.Network) bool { return slices.Contains(networks(f.Network), n.Name) })
 	}) {
-		return nil, fmt.Errorf("%s: no site has the network %s; watch another with --network", f.File, f.Network)
+		return nil, fmt.Errorf("%s: no site has the network %s; watch another with --network", f.file(), f.Network)
 	}
 	return cfg, nil
 }
@@ -96,12 +105,15 @@ func (f probeFlags) Validate() error {
 
 // stateFlags say what is remembered.
 type stateFlags struct {
-	StateFile string `name:"state.file" placeholder:"FILE" help:"Where refused credentials and first-seen roots are remembered; without it until the end only."`
+	StateFile string `name:"state.file" env:"CX700_STATE_FILE" placeholder:"FILE" help:"Where refused credentials and first-seen roots are remembered; without it until the end only, but that check and probe take the one beside the site file, or the package's."`
 }
 
 // shared opens the state and makes what probes share.
 func (f stateFlags) shared(env *environment) (*reach.Shared, error) {
 	s, err := state.Open(f.StateFile)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w, or run this as the user whose file it is", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +171,7 @@ func (c *serveCmd) serve(env *environment, hangup <-chan os.Signal) error {
 	d := newDaemon(env, c.probeFlags, shared, c.plan)
 	var before [sha256.Size]byte
 	if c.Every > 0 { // a pipe can be read once
-		before = sumOf(c.File)
+		before = sumOf(c.file())
 	}
 	if err := d.reload(); err != nil {
 		return err
@@ -168,7 +180,7 @@ func (c *serveCmd) serve(env *environment, hangup <-chan os.Signal) error {
 	defer stop()
 	go d.reloadOnHangup(ctx, hangup)
 	if c.Every > 0 {
-		go d.reloadOnChange(ctx, c.Every, c.File, before)
+		go d.reloadOnChange(ctx, c.Every, c.file(), before)
 	}
 	return d.run(ctx, c.webFlags, nil)
 }

@@ -9,11 +9,23 @@ import (
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
 
-// Place is a step of the phone's walk and what looks at it; no step for the exporter itself.
+// Place is a step of the phone's walk and what looks at it; no step for the exporter itself, no collector where only the
+// verdict shows what is made of several.
 type Place struct{ Step, Collector string }
 
-// Confirm is the command that shows what the collector sees.
-func (p Place) Confirm() string { return "cx700_exporter probe " + p.Collector + " --site SITE" }
+// Confirm is the command that shows what is seen there.
+func (p Place) Confirm() string {
+	if p.Collector == "" {
+		return "cx700_exporter check --site SITE"
+	}
+	return "cx700_exporter probe " + p.Collector + " --site SITE"
+}
+
+// ConfirmWhere says where that command tells what the alert does.
+const ConfirmWhere = "Run the command where the exporter runs, as root or as its user, in a container behind `docker exec NAME` or " +
+	"`kubectl exec POD --`: there it finds the exporter's site file and its state file, by which it tries no account that was refused " +
+	"and knows which roots phones hold. Elsewhere name both with `--config.file` and `--state.file`. SITE is a site that the alert " +
+	"names; write `--network` as the exporter has it. Or ask the exporter itself for `/probe?site=SITE&collector=COLLECTOR`."
 
 // trustStep is where the pool's chain is judged, once it is known which roots phones get.
 const trustStep = "trust"
@@ -22,12 +34,12 @@ const trustStep = "trust"
 func Places() []Place {
 	return []Place{
 		{"lease", "dhcp"}, {"time", "ntp"}, {"registrar", "dns"}, {"tls", "pool"}, {"domain_controller", "wins"},
-		{"domain_controller", "directory"}, {"root", "certsrv"}, {trustStep, "pool"}, {"signin", "sip"}, {"exchange", "exchange"},
+		{"domain_controller", "directory"}, {"root", "certsrv"}, {trustStep, "pool"}, {"signin", "sip"}, {"signin", ""}, {"exchange", "exchange"},
 		{"update", "update"}, {"firmware", "firmware"}, {"firmware", "firmware_download"}, {"", "vantage"},
 	}
 }
 
-// Cause is a reason and where on the walk it is met; nowhere for one of the exporter itself.
+// Cause is a reason and where on the walk it is met; nowhere for one that only a running exporter meets.
 type Cause struct {
 	*phone.Reason
 	At []Place
@@ -57,6 +69,7 @@ func Causes() []Cause {
 			}
 		}
 	}
+	add(signin.TooOld())
 	add(collectors.Internal())
 	return out
 }
@@ -71,7 +84,7 @@ func judgedAt(r *phone.Reason) Place {
 	case "tls":
 		return Place{"tls", "pool"}
 	case "sip":
-		return Place{"signin", "sip"}
+		return Place{"signin", ""}
 	case "exchange", "update":
 		return Place{kind, kind}
 	default:

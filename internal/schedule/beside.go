@@ -30,8 +30,8 @@ func addRefusals(v *signin.Verdict, add func(d *metric.Desc, value float64, labe
 type Account struct {
 	*Judged
 	telling
-	// looks are the probes on which it is founded.
-	looks []*Planned
+	// Looks are the probes on which it is founded.
+	Looks []*Planned
 }
 
 // JudgedAt finds what is to be told of a probe at a site; nil when nothing is.
@@ -55,20 +55,20 @@ func (g *Judged) account(probed *Planned) *Account {
 	a := &Account{Judged: g}
 	switch probed {
 	case g.Pool:
-		a.telling, a.looks = telling{title: title, steps: signin.Steps()}, g.needs()
+		a.telling, a.Looks = telling{title: title, steps: signin.Steps()}, g.needs()
 	case g.Exchange:
-		a.telling, a.looks = telling{title: title, steps: only(phone.StepExchange, signin.Services()), beside: true}, append(g.needs(), probed)
+		a.telling, a.Looks = telling{title: title, steps: only(phone.StepExchange, signin.Services()), beside: true}, append(g.needs(), probed)
 	case g.Update:
 		a.telling = telling{title: title, steps: only(phone.StepUpdate, signin.Services()), beside: true}
-		a.looks = append(g.adNeeds(), probed)
+		a.Looks = append(g.adNeeds(), probed)
 	case g.Directory:
 		a.telling = telling{title: "what phones would make of the certificate of LDAPS; they bind by SASL, at the port of the SRV record",
 			steps: only("ldaps", signin.Unused()), unused: "no certificate of LDAPS was seen, and phones ask for none"}
-		a.looks = g.adNeeds()
+		a.Looks = g.adNeeds()
 	case g.Certsrv:
 		a.telling = telling{title: "what phones would make of the certificate of certsrv by HTTPS; they use plain HTTP",
 			steps: only("certsrv", signin.Unused()), unused: "certsrv shows phones no certificate by HTTPS, and they ask for none"}
-		a.looks = g.adNeeds()
+		a.Looks = g.adNeeds()
 	default:
 		return nil
 	}
@@ -84,7 +84,7 @@ func (g *Judged) adNeeds() []*Planned {
 // Reports are those of look, which may have none.
 func (a *Account) Explain(w io.Writer, shared *reach.Shared, look func(*Planned) *Report) phone.Effect {
 	seen, at, forest := &facts.Seen{}, time.Time{}, ""
-	for _, p := range a.looks {
+	for _, p := range a.Looks {
 		r := look(p)
 		if r == nil {
 			continue

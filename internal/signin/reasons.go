@@ -185,10 +185,13 @@ var reasonTooOld = unclear("results_too_old",
 	"the last look at what the step needs is older than two of its intervals: the exporter does not get to it",
 	screenNothing+" is known of it", "see the exporter's log and cx700_probe_queue_seconds; give it more --probe.concurrency, or restart it")
 
-// Reasons lists every reason of a step.
+// TooOld is the reason of every step whose last look was long ago.
+func TooOld() *phone.Reason { return reasonTooOld }
+
+// Reasons lists every other reason of a step.
 func Reasons() []*phone.Reason {
 	out := []*phone.Reason{
-		reasonTooOld, reasonSIPClockOff,
+		reasonSIPClockOff,
 		reasonTLSHardened, reasonTLSNoCommon, reasonOtherPort, reasonTLSBadCertificate, reasonNotAsked, reasonNoRegistrar, reasonNameUnanswered,
 		reasonADNotWatched, reasonADUnknown, reasonCertsrvUnseen, reasonEnrolInside, reasonStrandsNew, reasonStrandsEnrolled,
 	}

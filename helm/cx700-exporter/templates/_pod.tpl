@@ -55,10 +55,7 @@ spec:
       imagePullPolicy: {{ $.Values.image.pullPolicy }}
       args:
         - serve
-        - --config.file=/etc/cx700_exporter/config/cx700.yml
         - --config.auto-reload-interval={{ $.Values.configAutoReloadInterval }}
-        - --state.file=/var/lib/cx700_exporter/state.json
-        - --network={{ $instance.network }}
         - --web.listen-address=:{{ int $instance.port }}
         - --log.level={{ $.Values.logLevel }}
         - --log.format={{ $.Values.logFormat }}
@@ -75,15 +72,17 @@ spec:
         {{- range $instance.extraArgs }}
         - {{ . | quote }}
         {{- end }}
-      {{- if or $instance.extraEnv (gt (int $instance.shards) 1) }}
+      # Not as flags of serve, so that check and probe by kubectl exec go by the same.
       env:
+        - {name: CX700_CONFIG_FILE, value: /etc/cx700_exporter/config/cx700.yml}
+        - {name: CX700_STATE_FILE, value: /var/lib/cx700_exporter/state.json}
+        - {name: CX700_NETWORK, value: {{ $instance.network }}}
         {{- if gt (int $instance.shards) 1 }}
         - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
         {{- end }}
         {{- with $instance.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- end }}
       ports:
         - {name: http, containerPort: {{ int $instance.port }}}
       {{- if $.Values.webConfigSecret }}
