@@ -146,9 +146,7 @@ func section(c catalogue.Cause) string {
 	item("Confirm", strings.Join(commands, " or "))
 	item("Mend", plain.Replace(c.Mend))
 	item("At the phone", plain.Replace(c.AtPhone))
-	if c.ResetHurts {
-		item("Hard reset", catalogue.NoReset)
-	}
+	item("Hard reset", plain.Replace(c.ResetText()))
 	return b.String()
 }
 

@@ -14,7 +14,7 @@ const (
 func secondWay(name, means, mend string) *Reason {
 	return &Reason{
 		Name: name, Effect: Degrades, Means: means, Screen: screenSecondWay, Mend: mend,
-		AtPhone: atPhoneSecondWay, ResetHurts: true,
+		AtPhone: atPhoneSecondWay,
 	}
 }
 
@@ -79,7 +79,7 @@ var (
 		Means:   "no resolver answers the name of a CA, so it is not known whether its web page is there",
 		Screen:  screenSecondWay,
 		Mend:    "see what the dns collector says of the resolvers",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonCertsrvLogonRefused = blinding("certsrv_logon_refused",
 		"the CA's web page does not take the exporter's Kerberos ticket (401); it is tried again an hour after the logon",

@@ -314,7 +314,7 @@ func Internal() *Reason {
 		Means:   "the probe itself failed; this says nothing about the phones",
 		Screen:  "nothing",
 		Mend:    "look at the exporter's log and report what it says",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 }
 

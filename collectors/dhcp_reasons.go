@@ -9,7 +9,7 @@ const (
 
 // leaseReason makes a reason that concerns phones with a lease from a server; it is mended by another lease.
 func leaseReason(name string, effect Effect, means, screen, mend string) *Reason {
-	return &Reason{Name: name, Effect: effect, Means: means, Screen: screen, Mend: mend, AtPhone: atPhoneNewLease, ResetHurts: true}
+	return &Reason{Name: name, Effect: effect, Means: means, Screen: screen, Mend: mend, AtPhone: atPhoneNewLease}
 }
 
 // The ways in which phones get no lease, or one that does not lead them on. What the site file says and what is
@@ -51,19 +51,19 @@ var (
 		Means:   "a DHCP server does not answer INFORM",
 		Screen:  "nothing while another server answers, or until its lease ends",
 		Mend:    mendLookAtServer + "; a few servers answer phones, but never INFORM: take those out of the site file",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonDHCPServerUnreachable = &Reason{
 		Name: "dhcp_server_unreachable", Effect: Degrades,
 		Means:  "nothing listens on a DHCP server's address, or there is no route to it",
 		Screen: "nothing while another server answers, or until its lease ends",
-		Mend:   mendLookAtServer, AtPhone: "nothing", ResetHurts: true,
+		Mend:   mendLookAtServer, AtPhone: "nothing",
 	}
 	reasonDHCPServerMalformed = &Reason{
 		Name: "dhcp_server_malformed", Effect: Degrades,
 		Means:  "what comes back from a DHCP server is no answer to the question",
 		Screen: "nothing while another server answers, or until its lease ends",
-		Mend:   "find what answers on that address and port", AtPhone: "nothing", ResetHurts: true,
+		Mend:   "find what answers on that address and port", AtPhone: "nothing",
 	}
 )
 
@@ -105,7 +105,7 @@ var (
 		Means:   "the exporter lacks the privilege to ask DHCP servers: port 68 for INFORM, raw sockets for DISCOVER",
 		Screen:  "nothing: this concerns the exporter only",
 		Mend:    "give it CAP_NET_BIND_SERVICE, for discover CAP_NET_RAW (docs/security.md), or take networks.internal.dhcp out",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonDHCPNotAsked = blinding("dhcp_not_asked",
 		"the exporter could not ask: the interface is not there or has no address, or another program holds port 68",

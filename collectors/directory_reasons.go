@@ -14,84 +14,84 @@ var (
 		Means:   "no name in the phone's order leads to a domain controller: new phones can neither log on nor fetch a root",
 		Screen:  "Cannot sign in, or " + screenCannotValidate,
 		Mend:    "add the parent suffix to DHCP option 119, or let users log on as user@domain; see that SRV _ldap._tcp.dc._msdcs.<AD domain> exists",
-		AtPhone: "power-cycle it, so that it takes the new option", ResetHurts: true,
+		AtPhone: "power-cycle it, so that it takes the new option",
 	}
 	reasonControllerNamesUnanswered = &Reason{
 		Name: "dc_names_unanswered", Effect: Blinds,
 		Means:   "no resolver answers the names of the domain controllers, so it is not known whether they are there",
 		Screen:  "Cannot sign in, if it lasts",
 		Mend:    "see what the dns collector says of the resolvers",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonDomainAMissing = &Reason{
 		Name: "domain_a_missing", Effect: BlocksNew,
 		Means:   "the AD domain itself has no A record, which the phone asks for before it fetches a certificate",
 		Screen:  screenCannotValidate,
 		Mend:    "create A records of the AD domain with the addresses of its domain controllers (the Net Logon service makes them: nltest /dsregdns)",
-		AtPhone: "wait; it tries again by itself", ResetHurts: true,
+		AtPhone: "wait; it tries again by itself",
 	}
 	reasonControllersUnavailable = &Reason{
 		Name: "dcs_unavailable", Effect: BlocksNew, Umbrella: true,
 		Means:   "no domain controller answers: new phones can neither log on nor fetch a root",
 		Screen:  "Cannot sign in, or " + screenCannotValidate,
 		Mend:    "start the domain controllers, and open TCP 389 from the phones to them",
-		AtPhone: "wait; it tries again by itself", ResetHurts: true,
+		AtPhone: "wait; it tries again by itself",
 	}
 	reasonControllerUnresolved = &Reason{
 		Name: "dc_unresolved", Effect: Degrades,
 		Means:   "an SRV record names a domain controller that has no address",
 		Screen:  "nothing, or a slow sign-in",
 		Mend:    "create the A record of that controller, or remove its SRV records if it is gone (ntdsutil, metadata cleanup)",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonControllerUnreachable = &Reason{
 		Name: "dc_unreachable", Effect: Degrades,
 		Means:   "nothing listens on a domain controller's address, or there is no route to it",
 		Screen:  "nothing while another controller answers",
 		Mend:    "start Active Directory on that controller, or remove its SRV records if it is gone",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonControllerSilent = &Reason{
 		Name: "dc_silent", Effect: Degrades,
 		Means:   "a domain controller does not answer",
 		Screen:  "nothing while another controller answers",
 		Mend:    "look at that controller and at the firewall for TCP 389 (and 636, where the exporter uses LDAPS)",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonControllerMalformed = &Reason{
 		Name: "dc_malformed", Effect: Degrades,
 		Means:   "what answers on a domain controller's address speaks no LDAP, or closes the connection",
 		Screen:  "nothing while another controller answers",
 		Mend:    "find what answers on that address and port",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonRootEmpty = &Reason{
 		Name: "root_empty", Effect: BlocksNew,
 		Means:   "every cACertificate in CN=Certification Authorities is empty (the placeholder 0x00): no root is published",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish,
-		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
+		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected",
 	}
 	reasonRootUnparsable = &Reason{
 		Name: "root_unparsable", Effect: BlocksNew,
 		Means:   "no cACertificate in CN=Certification Authorities holds a certificate, and some hold bytes that are none",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish,
-		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
+		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected",
 	}
 	reasonRootMissing = &Reason{
 		Name: "root_missing", Effect: BlocksNew,
 		Means:   "no object in CN=Certification Authorities is shown to users of the domain, as phones' are: no root is published",
 		Screen:  screenCannotValidate,
 		Mend:    mendPublish + "; if ADSI Edit shows the object, let Authenticated Users read it",
-		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected", ResetHurts: true,
+		AtPhone: "wait; a new phone tries again by itself. Enrolled phones hold their roots and are not affected",
 	}
 	reasonRootHidden = &Reason{
 		Name: "root_hidden", Effect: Blinds,
 		Means:   "cACertificate is not shown to the exporter's account, on some object at least, and no other is populated",
 		Screen:  "nothing, if phones' users may read it",
 		Mend:    "let Authenticated Users read the objects in CN=Certification Authorities (dsacls), as the class's default is",
-		AtPhone: "nothing", ResetHurts: true,
+		AtPhone: "nothing",
 	}
 	reasonObjectUnusable = noting("ca_object_unusable",
 		"an object of an authority is empty, unparsable or hidden, beside others that are populated",

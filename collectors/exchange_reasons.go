@@ -1,6 +1,9 @@
 package collectors
 
-import "github.com/cx700/cx700_exporter/internal/facts"
+import (
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
+)
 
 const screenExchange = "it signs in, but contacts, call logs and voice mail are missing: " +
 	`"Connection to Microsoft Exchange is unavailable. Please contact your support team"`
@@ -10,7 +13,7 @@ const screenExchange = "it signs in, but contacts, call logs and voice mail are 
 func noExchange(name, means, mend string) *Reason {
 	return &Reason{
 		Name: name, Effect: Degrades, Means: means, Screen: screenExchange, Mend: mend,
-		AtPhone: "wait, or sign out and in; it looks again then", ResetHurts: true,
+		AtPhone: "wait, or sign out and in; it looks again then", HardReset: phone.ResetExchange,
 	}
 }
 
@@ -52,9 +55,9 @@ var (
 	reasonExchangeRedirect = noExchange("exchange_redirect",
 		"Autodiscover leads elsewhere (3xx) where that is not known to help phones: by HTTPS, or not to HTTPS",
 		"take HTTP Redirect off /Autodiscover in IIS; a redirect helps phones only from http:// to https://")
-	reasonExchangeRedirectForeign = blinding("exchange_redirect_foreign",
+	reasonExchangeRedirectForeign = resetting(phone.ResetExchange, blinding("exchange_redirect_foreign",
 		"Autodiscover leads to a place that the exporter does not follow: another company's host, another port, or no URL",
-		"see what was seen; where it is meant, phones must trust that server too")
+		"see what was seen; where it is meant, phones must trust that server too"))
 	reasonExchangeStatus = noExchange("exchange_status",
 		"Autodiscover answers with a status that phones cannot use",
 		"see what was seen; see IIS' log on the Client Access Server")
@@ -70,9 +73,9 @@ var (
 	reasonEWSFailed = noExchange("ews_failed",
 		"Exchange's web services give nothing that phones can use at the URL that phones are told",
 		"see what was seen; Get-WebServicesVirtualDirectory tells the URLs, Test-WebServicesConnectivity whether they work")
-	reasonEWSForeign = blinding("ews_foreign",
+	reasonEWSForeign = resetting(phone.ResetExchange, blinding("ews_foreign",
 		"Autodiscover names web services at a place that the exporter does not follow: another company's host, another port, or no URL",
-		"correct InternalUrl and ExternalUrl with Set-WebServicesVirtualDirectory; a place that is meant goes into exchange.ews_url")
+		"correct InternalUrl and ExternalUrl with Set-WebServicesVirtualDirectory; a place that is meant goes into exchange.ews_url"))
 )
 
 var reasonExchangeAnonymous = noting("exchange_anonymous",
@@ -81,18 +84,18 @@ var reasonExchangeAnonymous = noting("exchange_anonymous",
 
 // The ways in which only our own look is stopped.
 var (
-	reasonExchangeNamesUnanswered = blinding("exchange_names_unanswered",
+	reasonExchangeNamesUnanswered = resetting(phone.ResetExchange, blinding("exchange_names_unanswered",
 		"no resolver answers a name of Exchange, so it is not known whether it is there",
-		"see what the dns collector says of the resolvers")
-	reasonExchangeUntrusted = blinding("exchange_untrusted",
+		"see what the dns collector says of the resolvers"))
+	reasonExchangeUntrusted = resetting(phone.ResetExchange, blinding("exchange_untrusted",
 		"the certificate of Exchange leads to no trusted root, or has another name: no password is sent",
-		"name the root of the server's certificate in exchange.roots")
-	reasonExchangeLogonFailed = blinding("exchange_logon_failed",
+		"name the root of the server's certificate in exchange.roots"))
+	reasonExchangeLogonFailed = resetting(phone.ResetExchange, blinding("exchange_logon_failed",
 		"the exporter's logon to Exchange came to no end; where the account was used, it is tried again after an hour",
-		"see what was seen")
-	reasonAutodiscoverRefuses = blinding("autodiscover_refuses",
+		"see what was seen"))
+	reasonAutodiscoverRefuses = resetting(phone.ResetExchange, blinding("autodiscover_refuses",
 		"Autodiscover answers our account with an error or with another mailbox: what phones are told is not seen",
-		"write the address of the credential's own mailbox, which must exist on this Exchange, into exchange.mailbox")
+		"write the address of the credential's own mailbox, which must exist on this Exchange, into exchange.mailbox"))
 )
 
 // exchangeProblems has a reason for each way to get no HTTP answer.

@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 const mendMIME = "in IIS, or add the MIME types .nbt application/octet-stream and .cat application/vnd.ms-pki.seccat (its 404.3)"
@@ -69,9 +70,9 @@ var (
 		"nothing where no phone has 1.0.199.123; else copy OCInterim from the installation media into the store of updates")
 )
 
-var reasonFirmwareNamesUnanswered = blinding("firmware_names_unanswered",
+var reasonFirmwareNamesUnanswered = resetting(phone.ResetUpdate, blinding("firmware_names_unanswered",
 	"no resolver answers the name of a file's server, so it is not known whether the file is there",
-	"see what the dns collector says of the resolvers")
+	"see what the dns collector says of the resolvers"))
 
 // firmwareProblems has a reason for each way to get no HTTP answer.
 var firmwareProblems = map[facts.WebProblem]*Reason{
@@ -116,9 +117,9 @@ var (
 	reasonImagesDiffer = noUpdate("images_differ",
 		"the servers give different images under the same version, or a name leads to several servers whose files differ in size",
 		"upload the same update on every front end; they do not copy updates to one another")
-	reasonDownloadLimited = blinding("download_limited",
+	reasonDownloadLimited = resetting(phone.ResetUpdate, blinding("download_limited",
 		"an image does not come through in the probe's time at the rate to which the exporter holds itself, so it is not known whether it would",
-		"raise max_bytes_per_second or timeout of firmware_download in the site file")
+		"raise max_bytes_per_second or timeout of firmware_download in the site file"))
 	reasonFirmwareLeftOut = noting("firmware_left_out",
 		"there are more files of updates than one probe looks at; of the others nothing is known",
 		"nothing", "take old updates out of the approved ones, or entries out of update.paths and front_ends")

@@ -10,13 +10,13 @@ const (
 // poolFault makes a reason that concerns one registrar. It degrades only, since a phone goes on to the next;
 // where nothing is left, pool_unavailable says so.
 func poolFault(name, means, mend string) *Reason {
-	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screenPool, Mend: mend, AtPhone: atPhonePool, ResetHurts: true}
+	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screenPool, Mend: mend, AtPhone: atPhonePool}
 }
 
 // noPool makes a reason for which a firmware gets through nowhere.
 func noPool(name, means, mend string) *Reason {
 	return &Reason{
-		Name: name, Effect: Blocks, Means: means, Screen: "Cannot connect to the server", Mend: mend, AtPhone: atPhonePool, ResetHurts: true,
+		Name: name, Effect: Blocks, Means: means, Screen: "Cannot connect to the server", Mend: mend, AtPhone: atPhonePool,
 	}
 }
 

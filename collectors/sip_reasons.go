@@ -8,7 +8,7 @@ const (
 // sipFault makes a reason that concerns one registrar. It degrades only, since another may answer better; where none
 // does, sip_unavailable says so.
 func sipFault(name, means, screen, mend string) *Reason {
-	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screen, Mend: mend, AtPhone: atPhonePool, ResetHurts: true}
+	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screen, Mend: mend, AtPhone: atPhonePool}
 }
 
 // The ways in which registrars do not take up a sign-in.

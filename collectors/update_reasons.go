@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
 const (
@@ -12,7 +13,7 @@ const (
 // noUpdate makes a reason for which phones get no update. It degrades only: nobody is kept from signing in.
 func noUpdate(name, means, mend string) *Reason {
 	return &Reason{
-		Name: name, Effect: Degrades, Means: means, Screen: screenUpdate, Mend: mend, AtPhone: atPhoneUpdate, ResetHurts: true,
+		Name: name, Effect: Degrades, Means: means, Screen: screenUpdate, Mend: mend, AtPhone: atPhoneUpdate, HardReset: phone.ResetUpdate,
 	}
 }
 
@@ -116,18 +117,18 @@ var reasonUpdateLeftOut = noting("update_left_out",
 
 // The ways in which only our own look is stopped.
 var (
-	reasonUpdateTemplate = blinding("update_template_unusable",
+	reasonUpdateTemplate = resetting(phone.ResetUpdate, blinding("update_template_unusable",
 		"the exporter cannot make its POST: the template is gone or cannot be read, so that it is not seen what phones are offered",
-		"see what was seen; correct update.post.template in the site file")
-	reasonUpdateNamesUnanswered = blinding("update_names_unanswered",
+		"see what was seen; correct update.post.template in the site file"))
+	reasonUpdateNamesUnanswered = resetting(phone.ResetUpdate, blinding("update_names_unanswered",
 		"no resolver answers a name of the update service, so it is not known whether it is there",
-		"see what the dns collector says of the resolvers")
-	reasonUpdateUntrusted = blinding("update_untrusted",
+		"see what the dns collector says of the resolvers"))
+	reasonUpdateUntrusted = resetting(phone.ResetUpdate, blinding("update_untrusted",
 		"the certificate of the update server leads to no trusted root, or has another name: no password is sent",
-		"name the root of the server's certificate in update.roots")
-	reasonUpdateLogonFailed = blinding("update_logon_failed",
+		"name the root of the server's certificate in update.roots"))
+	reasonUpdateLogonFailed = resetting(phone.ResetUpdate, blinding("update_logon_failed",
 		"the exporter's logon to the update server came to no end; where the account was used, it is tried again after an hour",
-		"see what was seen")
+		"see what was seen"))
 )
 
 // updateProblems has a reason for each way to get no HTTP answer.

@@ -7,7 +7,7 @@ const (
 
 // winsDegrades makes a reason that concerns phones which look for a domain controller by WINS.
 func winsDegrades(name, means, mend string) *Reason {
-	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screenByWINS, Mend: mend, AtPhone: "nothing", ResetHurts: true}
+	return &Reason{Name: name, Effect: Degrades, Means: means, Screen: screenByWINS, Mend: mend, AtPhone: "nothing"}
 }
 
 // The ways in which WINS does not lead to a domain controller. Whether phones turn to DNS then is not known.

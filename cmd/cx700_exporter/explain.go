@@ -54,9 +54,7 @@ func (c cause) explain(w io.Writer) {
 	schedule.Wrap(w, "  phone     ", indent, c.Screen)
 	schedule.Wrap(w, "  mend      ", indent, c.Mend)
 	schedule.Wrap(w, "  at phone  ", indent, c.AtPhone)
-	if c.ResetHurts {
-		schedule.Wrap(w, indent, indent, catalogue.NoReset)
-	}
+	schedule.Wrap(w, "  reset     ", indent, c.ResetText())
 	for _, p := range c.At {
 		schedule.Wrap(w, "  confirm   ", indent, p.Confirm())
 		if p.Step != "" {

@@ -157,7 +157,6 @@ func (s screen) explain(w io.Writer, all []cause) {
 // confirms them.
 func explainCauses(w io.Writer, likely, perhaps []cause) {
 	fmt.Fprintln(w, "What leads to it, in the order in which a phone meets it; explain REASON tells more of each.")
-	hurts := false
 	for _, p := range catalogue.Places() {
 		here := func(c cause) bool { return len(c.At) > 0 && c.At[0] == p }
 		if !slices.ContainsFunc(likely, here) && !slices.ContainsFunc(perhaps, here) {
@@ -167,7 +166,6 @@ func explainCauses(w io.Writer, likely, perhaps []cause) {
 		for _, c := range likely {
 			if here(c) {
 				schedule.Wrap(w, "  ", "    ", fmt.Sprintf("%s: %s. Mend: %s.", c.Name, c.Means, c.Mend))
-				hurts = hurts || c.ResetHurts
 			}
 		}
 		var names []string
@@ -180,8 +178,6 @@ func explainCauses(w io.Writer, likely, perhaps []cause) {
 			schedule.Wrap(w, "  ", "    ", "perhaps: "+strings.Join(names, ", "))
 		}
 	}
-	if hurts {
-		fmt.Fprintln(w)
-		schedule.Wrap(w, "", "", "At the phone: "+catalogue.NoReset+". Mend the server first; most phones then try again by themselves.")
-	}
+	fmt.Fprintln(w)
+	schedule.Wrap(w, "", "", "At the phone: "+catalogue.NoReset+". Mend the server first; most phones then try again by themselves.")
 }

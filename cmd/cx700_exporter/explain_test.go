@@ -41,7 +41,7 @@ func TestExplainReasons(t *testing.T) {
 	all := causes()
 	for _, c := range all {
 		text := strings.Join(strings.Fields(explained(t, c.Name)), " ")
-		words := []string{c.Name + " (" + c.Effect.String(), c.Means, "phone " + c.Screen, "mend " + c.Mend, "at phone " + c.AtPhone, "do not hard reset it"}
+		words := []string{c.Name + " (" + c.Effect.String(), c.Means, "phone " + c.Screen, "mend " + c.Mend, "at phone " + c.AtPhone, "reset " + c.ResetText()}
 		for _, p := range c.At {
 			words = append(words, "confirm "+p.Confirm(), p.Step)
 		}

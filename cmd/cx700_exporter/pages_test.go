@@ -27,7 +27,7 @@ func TestStatusPage(t *testing.T) {
 		{[]string{"--sites=3", "--fault=branch-002:srv_dropped", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, "/", []string{
 			"1 of 3 sites blocked, up to 20 phones", "branch-003</a>", "time: time_off", "branch-002</a>", "headquarters</a>", "is off by ", "set that server"}},
 		{[]string{"--sites=3", "--fault=branch-003:ntp_off", "--fault=branch-003:wildcard"}, "/site/branch-003", []string{
-			">blocked</b> all phones, at time: time_off", "What was found", "is off by ", "Do not hard reset it", "wildcard_misdirects",
+			">blocked</b> all phones, at time: time_off", "What was found", "is off by ", "A hard reset makes it worse", "wildcard_misdirects",
 			"The last trouble", "The last 24 hours", ">dns</a>", "wildcard_zone"}},
 		{[]string{"--fault=ad_bind_refused"}, "/", []string{"<h1 class=\"unknown\">", "Account headquarters: <b class=\"unknown\">stopped</b>, since ", "credential_refused"}},
 		{[]string{"--fault=exchange_hardened"}, "/", []string{

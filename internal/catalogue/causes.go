@@ -74,8 +74,9 @@ func Causes() []Cause {
 	return out
 }
 
-// NoReset says why not to reset a phone for reasons with which that makes things worse.
-const NoReset = "do not hard reset it: that wipes the certificates of a phone that was signed in, and mends nothing here"
+// NoReset says why not to reset a phone before it is known which of several reasons it is.
+const NoReset = "do not hard reset it before you know which it is: that wipes the certificates that it holds, and helps only a phone that " +
+	"lacks a root which is published now"
 
 // judgedAt is where the judgement finds a reason, and what shows the chains behind it.
 func judgedAt(r *phone.Reason) Place {

@@ -39,14 +39,14 @@ type StepDocument struct {
 
 // ReasonDocument is a reason with what was seen of it.
 type ReasonDocument struct {
-	Reason     string `json:"reason"`
-	Effect     string `json:"effect"`
-	Means      string `json:"means"`
-	Seen       string `json:"seen,omitempty"`
-	Screen     string `json:"screen"`
-	Mend       string `json:"mend"`
-	AtPhone    string `json:"at_phone"`
-	ResetHurts bool   `json:"reset_hurts"`
+	Reason    string `json:"reason"`
+	Effect    string `json:"effect"`
+	Means     string `json:"means"`
+	Seen      string `json:"seen,omitempty"`
+	Screen    string `json:"screen"`
+	Mend      string `json:"mend"`
+	AtPhone   string `json:"at_phone"`
+	HardReset string `json:"hard_reset"`
 }
 
 // Document gives the result as other programs read it.
@@ -83,6 +83,6 @@ func reasonDocument(f signin.Finding) ReasonDocument {
 	r := f.Reason
 	return ReasonDocument{
 		Reason: r.Name, Effect: r.Effect.String(), Means: r.Means, Seen: f.Seen,
-		Screen: r.Screen, Mend: r.Mend, AtPhone: r.AtPhone, ResetHurts: r.ResetHurts,
+		Screen: r.Screen, Mend: r.Mend, AtPhone: r.AtPhone, HardReset: r.ResetText(),
 	}
 }

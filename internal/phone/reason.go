@@ -38,10 +38,9 @@ type Reason struct {
 	Screen string
 	// Mend is what to do on the server's side.
 	Mend string
-	// AtPhone is what to do at the phone once it is mended; a hard reset wipes the certificates of an
-	// enrolled phone, so ResetHurts tells where one makes things worse.
-	AtPhone    string
-	ResetHurts bool
+	// AtPhone is what to do at the phone once it is mended, HardReset what one has to do with it.
+	AtPhone   string
+	HardReset HardReset
 	// Umbrella tells that it only sums up: the reasons beside it say what to mend.
 	Umbrella bool
 }

@@ -47,8 +47,8 @@ func ExplainMend(w io.Writer, r *phone.Reason, seen string) {
 	Wrap(w, "  phone     ", "            ", r.Screen)
 	Wrap(w, "  mend      ", "            ", r.Mend)
 	Wrap(w, "  at phone  ", "            ", r.AtPhone)
-	if r.ResetHurts && r.Effect.Fails() {
-		Wrap(w, "            ", "            ", "do not hard reset it: that wipes its certificates and mends nothing here")
+	if r.WarnOfReset() {
+		Wrap(w, "  reset     ", "            ", r.ResetText())
 	}
 }
 

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	reasonBroken = &collectors.Reason{
 		Name: "broken", Effect: collectors.Blocks, Means: "it is broken",
-		Screen: "nothing", Mend: "mend it", AtPhone: "wait", ResetHurts: true,
+		Screen: "nothing", Mend: "mend it", AtPhone: "wait",
 	}
 	reasonSlow = &collectors.Reason{
 		Name: "slow", Effect: collectors.Degrades, Means: "it is slow",

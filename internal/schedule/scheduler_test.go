@@ -561,12 +561,12 @@ func TestExplainFitsATerminal(t *testing.T) {
 			t.Errorf("over %d columns: %s", columns, line)
 		}
 	}
-	for _, want := range []string{"slow (degraded): it is slow", "mend      speed it up", "do not hard reset it", "blocked: broken, slow"} {
+	for _, want := range []string{"slow (degraded): it is slow", "mend      speed it up", "reset     makes it worse", "blocked: broken, slow"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &out)
 		}
 	}
-	if n := strings.Count(out.String(), "hard reset"); n != 1 {
+	if n := strings.Count(out.String(), "  reset  "); n != 1 {
 		t.Errorf("%d warnings of a hard reset, want one, for what stops a phone:\n%s", n, &out)
 	}
 }

@@ -43,6 +43,8 @@ type service struct {
 	name string
 	// reissue is how to give it another certificate, atPhone what to do at the phone then.
 	reissue, atPhone string
+	// reset is what a hard reset has to do with it, but where the phone may lack a root that is published.
+	reset phone.HardReset
 	// screen is what a phone shows that does not trust it.
 	screen func(phone.TrustReason) string
 }
@@ -51,6 +53,9 @@ type service struct {
 func (s service) reason(why phone.TrustReason) *phone.Reason {
 	out := *trustReasons[why]
 	out.Name = s.name + "_" + out.Name
+	if out.HardReset != phone.ResetFetches {
+		out.HardReset = s.reset
+	}
 	out.Mend = strings.Replace(out.Mend, mendReissue, s.reissue, 1)
 	switch out.Effect {
 	case phone.Blocks:

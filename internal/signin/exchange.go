@@ -16,16 +16,16 @@ const screenExchange = `"Connection to Microsoft Exchange is unavailable. Please
 
 // exchangeReasons are those of the step exchange, by those of the step trust.
 var exchangeReasons = service{
-	name: "exchange", atPhone: "wait, or sign out and in; it looks again then",
+	name: "exchange", atPhone: "wait, or sign out and in; it looks again then", reset: phone.ResetExchange,
 	reissue: "issue Exchange's certificate anew (New-ExchangeCertificate -GenerateRequest, then Enable-ExchangeCertificate -Services IIS), ",
 	screen:  func(phone.TrustReason) string { return screenExchange },
 }.reasons()
 
-var reasonExchangeOtherRoot = notes("exchange_other_root",
+var reasonExchangeOtherRoot = resetting(phone.ResetFetches, notes("exchange_other_root",
 	"Exchange's certificates lead to another root than the pool's; each phone must hold both, and later phones (Lync Phone Edition) trust "+
 		"the pool's alone for Exchange unless they are told of more",
 	"nothing where it holds that root too, else "+screenExchange,
-	"give Exchange a certificate from the pool's CA; or keep both roots published")
+	"give Exchange a certificate from the pool's CA; or keep both roots published"))
 
 // judgeExchange says whether a phone trusts Exchange: the first place of its order that answers as Exchange does,
 // and the web services.

@@ -17,16 +17,16 @@ const (
 )
 
 func blocks(name, means, screen, mend, atPhone string) *phone.Reason {
-	return &phone.Reason{Name: name, Effect: phone.Blocks, Means: means, Screen: screen, Mend: mend, AtPhone: atPhone, ResetHurts: true}
+	return &phone.Reason{Name: name, Effect: phone.Blocks, Means: means, Screen: screen, Mend: mend, AtPhone: atPhone}
 }
 
 // unclear makes a reason for which it is not known what a phone meets.
 func unclear(name, means, screen, mend string) *phone.Reason {
-	return &phone.Reason{Name: name, Effect: phone.Blinds, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing", ResetHurts: true}
+	return &phone.Reason{Name: name, Effect: phone.Blinds, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing"}
 }
 
 func notes(name, means, screen, mend string) *phone.Reason {
-	return &phone.Reason{Name: name, Effect: phone.Notes, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing", ResetHurts: true}
+	return &phone.Reason{Name: name, Effect: phone.Notes, Means: means, Screen: screen, Mend: mend, AtPhone: "nothing"}
 }
 
 // The reasons of the step tls.
@@ -80,25 +80,25 @@ var handshakeReasons = map[facts.HandshakeProblem]*phone.Reason{
 
 const (
 	mendReissue = "issue the pool's certificate anew (LcsCmd /cert, or the Certificates wizard), "
-	holdsOld    = "sign out and in; only where the new root is published and reachable inside, a hard reset fetches it"
+	holdsOld    = "wait, where the server gets a certificate from a root that it holds: it tries again by itself; else a hard reset inside, once the new root is published"
 )
 
 // trustReasons has a reason for each way in which a phone does not trust a server.
 var trustReasons = map[phone.TrustReason]*phone.Reason{
-	"unknown_root": blocks("unknown_root",
+	"unknown_root": resetting(phone.ResetFetches, blocks("unknown_root",
 		"the server's certificates lead to no root that the phone holds; the last one's issuer is such a root, or a CA below it that was not sent",
 		screenValidate, "see which issuer is missing: where it is a CA below the root, let the server send its certificate (certutil -addstore CA on it); "+
 			`where it is the root, publish it: certutil -f -dspublish "root.cer" RootCA; phones that hold an older root need a certificate from that one`,
-		holdsOld),
+		holdsOld)),
 	"incomplete_chain": blocks("incomplete_chain",
 		"the server does not send a certificate between its own and the root", screenValidate,
 		"put the intermediate certificates into the server's store (certutil -addstore CA), and restart the service", waits),
 	"self_signed": blocks("self_signed",
 		"the server's certificate is signed by itself, and no root of the phone", screenValidate,
 		mendReissue+"by a CA whose root the phones hold", waits),
-	"link_expired": blocks("link_expired",
+	"link_expired": resetting(phone.ResetFetches, blocks("link_expired",
 		"a certificate of the chain has ended", screenValidate,
-		"renew it; for a root with the same key also publish it: certutil -f -dspublish", waits),
+		"renew it; for a root with the same key also publish it: certutil -f -dspublish", waits)),
 	"link_not_yet_valid": blocks("link_not_yet_valid",
 		"a certificate of the chain has not begun, or the clock is wrong", screenValidate,
 		"see what the ntp collector says of the time; else wait for its beginning, or issue it anew", waits),
@@ -159,26 +159,29 @@ var trustReasons = map[phone.TrustReason]*phone.Reason{
 
 // The further reasons of the step trust.
 var (
-	reasonADNotWatched = notes("ad_roots_not_watched",
+	reasonADNotWatched = resetting(phone.ResetUnseen, notes("ad_roots_not_watched",
 		"what Active Directory publishes is not watched, so there is no verdict on new phones", screenNothing,
-		"give the directory collector a credential")
+		"give the directory collector a credential"))
 	reasonADUnknown = unclear("ad_roots_unknown",
 		"no domain controller could be read, so it is not known which roots a new phone gets", screenNothing+" is known of it",
 		"see what the directory collector says")
 	reasonCertsrvUnseen = unclear("certsrv_root_not_seen",
 		"AD publishes no root, so new phones turn to the CA's web page; which root they get there is not seen without a logon",
 		screenNothing+" is known of it", `give certsrv a credential; or publish the root: certutil -f -dspublish "root.cer" RootCA`)
-	reasonEnrolInside = notes("enrol_inside_first",
+	reasonEnrolInside = resetting(phone.ResetStrands, notes("enrol_inside_first",
 		"a new phone outside reaches no Active Directory and gets no root; there is no verdict on it", screenValidate,
-		"let users sign in inside first")
-	reasonStrandsNew = notes("rollover_strands_new",
+		"let users sign in inside first"))
+	reasonStrandsNew = resetting(phone.ResetStrands, notes("rollover_strands_new",
 		"a roll-over of the root is under way: the pool's root is held by enrolled phones, but AD does not publish it now, so new and reset phones are stranded",
 		screenValidate+", on new or reset phones",
-		`publish the pool's root beside the other: certutil -f -dspublish "root.cer" RootCA; then move the pool to the new root`)
-	reasonStrandsEnrolled = notes("rollover_strands_enrolled",
-		"a roll-over of the root is under way: AD publishes the pool's root, but enrolled phones hold older ones, so they are stranded",
-		screenValidate+", on phones that signed in before",
-		"give the pool a certificate from the old root until the phones hold the new one; then name the new root in enrolled_roots")
+		`publish the pool's root beside the other: certutil -f -dspublish "root.cer" RootCA; then move the pool to the new root`))
+	reasonStrandsEnrolled = resetting(phone.ResetFetches, &phone.Reason{
+		Name: "rollover_strands_enrolled", Effect: phone.Notes,
+		Means:   "a roll-over of the root is under way: AD publishes the pool's root, but enrolled phones hold older ones, so they are stranded",
+		Screen:  screenValidate + ", on phones that signed in before",
+		Mend:    "give the pool a certificate from the old root until the phones hold the new one; then name the new root in enrolled_roots",
+		AtPhone: "wait, where the pool has a certificate from the old root; else a hard reset inside, by which it gets the new one",
+	})
 )
 
 var reasonTooOld = unclear("results_too_old",
@@ -187,6 +190,12 @@ var reasonTooOld = unclear("results_too_old",
 
 // TooOld is the reason of every step whose last look was long ago.
 func TooOld() *phone.Reason { return reasonTooOld }
+
+// resetting gives a reason what a hard reset has to do with it, where its effect does not say so.
+func resetting(h phone.HardReset, r *phone.Reason) *phone.Reason {
+	r.HardReset = h
+	return r
+}
 
 // Reasons lists every other reason of a step.
 func Reasons() []*phone.Reason {

@@ -16,7 +16,7 @@ var reasonSIPClockOff = &phone.Reason{
 	Name: "sip_clock_off", Effect: phone.Degrades,
 	Means:  "the registrar's clock, as its Date says, is off by more than five minutes: Kerberos and certificates fail",
 	Screen: screenValidate + ", or it asks for the password again and again",
-	Mend:   "w32tm /resync on the front end, and see where it gets its time from", AtPhone: waits, ResetHurts: true,
+	Mend:   "w32tm /resync on the front end, and see where it gets its time from", AtPhone: waits,
 }
 
 // judgeSignIn says whether a phone is asked for its logon: what the collector found, whether the phone trusts the

@@ -7,7 +7,7 @@ import (
 
 // updateReasons are those of the step update, by those of the step trust.
 var updateReasons = service{
-	name: "update", atPhone: "wait; it asks again each day, at sign-in and after a power-cycle",
+	name: "update", atPhone: "wait; it asks again each day, at sign-in and after a power-cycle", reset: phone.ResetUpdate,
 	reissue: "issue the certificate of the listener of the TMG or ISA rule anew (inside, that of IIS on the front end), ",
 	screen:  screenUpdate,
 }.reasons()

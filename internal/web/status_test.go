@@ -32,7 +32,7 @@ import (
 
 func failure(effect collectors.Effect) error {
 	return &collectors.Failure{Reason: &collectors.Reason{
-		Name: "broken", Effect: effect, Means: "it is broken", Screen: "Cannot sign in", Mend: "mend it", AtPhone: "wait", ResetHurts: true,
+		Name: "broken", Effect: effect, Means: "it is broken", Screen: "Cannot sign in", Mend: "mend it", AtPhone: "wait",
 	}, Err: errors.New("as seen")}
 }
 
@@ -386,7 +386,7 @@ func TestSitePage(t *testing.T) {
 		d.walk()
 		article := strings.Join(d.texts("article", ""), "\n")
 		for _, want := range []string{
-			"blocked at signin: broken", "it is broken Seen as seen Phones show Cannot sign in Mend mend it At the phone wait. Do not hard reset it",
+			"blocked at signin: broken", "it is broken Seen as seen Phones show Cannot sign in Mend mend it At the phone wait. A hard reset makes it worse",
 			"blocked enrolled phones, at signin: broken from 00:01 UTC until now",
 		} {
 			if !strings.Contains(article, want) {
