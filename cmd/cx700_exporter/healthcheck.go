@@ -13,6 +13,8 @@ import (
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cx700/cx700_exporter/internal/reach"
 )
 
 // healthcheckLimit is below the timeout of the image's HEALTHCHECK, so that the reason gets out.
@@ -84,11 +86,5 @@ func (c *healthcheckCmd) tls() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, // which VerifyConnection makes up for
-		VerifyConnection: func(shown tls.ConnectionState) error {
-			if !shown.PeerCertificates[0].Equal(own.Leaf) {
-				return errors.New("another certificate than that of the web configuration")
-			}
-			return nil
-		}}, nil
+	return reach.OnlyTLS(own.Leaf), nil
 }

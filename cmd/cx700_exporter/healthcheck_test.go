@@ -57,7 +57,7 @@ func TestHealthcheck(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "web.yml"), []byte(tlsOn+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := ran(t, "healthcheck", "--web.config.file="+filepath.Join(other, "web.yml")); code != exitBad || !strings.Contains(stderr, "another certificate") {
+	if code, _, stderr := ran(t, "healthcheck", "--web.config.file="+filepath.Join(other, "web.yml")); code != exitBad || !strings.Contains(stderr, "another one is served") {
 		t.Errorf("another certificate: exit code %d: %s", code, stderr)
 	}
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))

@@ -67,6 +67,19 @@ func observingTLS() *tls.Config {
 	}
 }
 
+// OnlyTLS is the TLS of a connection to the server that has this very certificate, whatever is in it.
+func OnlyTLS(certificate *x509.Certificate) *tls.Config {
+	return &tls.Config{
+		InsecureSkipVerify: true, // the certificate itself is known
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if !state.PeerCertificates[0].Equal(certificate) {
+				return untrusted("another one is served")
+			}
+			return nil
+		},
+	}
+}
+
 // untrustedMark begins the error of a certificate that was looked at and not trusted: go-ldap's StartTLS
 // hands on no more than the text of an error.
 const untrustedMark = "certificate not trusted: "
