@@ -52,6 +52,12 @@ func enrolledBlocked() string {
 	return `max by (site, network) (` + state + `{phone="enrolled",state="blocked"}) == 1`
 }
 
+// seen leaves out what an exporter says whose own network or clock has failed: it is blind, of others that says nothing.
+// Series of the collectors are meant that have the label network.
+func seen(series string) string {
+	return series + ` unless on (job, instance, network) ` + vantage + ` == 0`
+}
+
 // unlessBlockedAt keeps a cause quiet while the verdict on a site behind the target already names its step: the page is
 // out, and says the rest. Sites and targets are joined by the series for that; neither has the other's labels.
 func unlessBlockedAt(step, collector string) string {
@@ -72,14 +78,14 @@ func behindTarget(collector, condition string) string {
 
 // reasonsBehind writes, for an annotation, what fails at a site, by the labels of the alert.
 func reasonsBehind() string {
-	return fmt.Sprintf("{{ range query (printf `count by (collector, reason) (%s and on (network, collector, target) %s{site=%%q,network=%%q})` "+
-		"$labels.site $labels.network) }}{{ .Labels.collector }}: {{ .Labels.reason }}. {{ end }}", failing, siteTarget)
+	return fmt.Sprintf("{{ range query (printf `count by (collector, reason) (%s and on (job, instance, network, collector, target) %s{site=%%q,network=%%q})` "+
+		"$labels.site $labels.network) }}{{ .Labels.collector }}: {{ .Labels.reason }}. {{ end }}", seen(failing), siteTarget)
 }
 
 // reasonsAt writes, for an annotation, the reasons at a target, by the labels of the alert.
 func reasonsAt(collector string) string {
-	return fmt.Sprintf("{{ range query (printf `count by (reason) (%s{collector=~%q,network=%%q,target=%%q})` "+
-		"$labels.network $labels.target) }}{{ .Labels.reason }}. {{ end }}", failing, collector)
+	return fmt.Sprintf("{{ range query (printf `count by (reason) (%s)` "+
+		"$labels.network $labels.target) }}{{ .Labels.reason }}. {{ end }}", seen(fmt.Sprintf("%s{collector=~%q,network=%%q,target=%%q}", failing, collector)))
 }
 
 // sitesBehind writes, for an annotation, how many sites depend on the target of the alert.
