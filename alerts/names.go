@@ -34,6 +34,7 @@ var (
 	queue       = judged.Queue.Name
 
 	caCertificates    = observed.CACertificates.Name
+	controller        = observed.Controller.Name
 	poolNotAfter      = observed.PoolNotAfter.Name
 	updateOK          = observed.UpdateOK.Name
 	baseURL           = observed.BaseURL.Name
@@ -91,5 +92,5 @@ func reasonsAt(collector string) string {
 // sitesBehind writes, for an annotation, how many sites depend on the target of the alert.
 func sitesBehind(collector string) string {
 	return fmt.Sprintf("{{ with query (printf `count(count by (site) (%s{collector=~%q,target=%%q}))` $labels.target) }}"+
-		"{{ . | first | value }}{{ end }} sites depend on it.", siteTarget, collector)
+		"{{ . | first | value }} sites depend on it.{{ end }}", siteTarget, collector)
 }

@@ -192,6 +192,28 @@ func tryOneBlind(t *testing.T) {
 	must(t, m.exporters[1].cmd.Process.Signal(syscall.SIGCONT))
 }
 
+// tryUnreadRoot empties the directory, then takes away its domain controllers, then the exporter: the root is as it was.
+func tryUnreadRoot(t *testing.T) {
+	m := newMonitored(t, 3)
+	m.breaks("branch-002:ad_ca_empty")
+	m.until("no root is published", time.Minute, map[string][]string{"branch-002": {"RootUnpublished"}})
+	m.breaks("branch-002:dc_down")
+	want := map[string][]string{"branch-002": {"NewPhonesBlocked", "RootUnpublished"}}
+	m.until("nobody can read it", time.Minute, want)
+	m.stay(want)
+	m.until("it is still told", 5*time.Second, want)
+	m.heals()
+	m.until("all is healed", time.Minute, map[string][]string{})
+
+	m.breaks("branch-002:ad_ca_empty")
+	m.until("no root is published again", time.Minute, map[string][]string{"branch-002": {"RootUnpublished"}})
+	m.exporters[0].stop()
+	want = map[string][]string{"": {"ExporterDown"}, "branch-002": {"RootUnpublished"}}
+	m.until("nobody asks", time.Minute, want)
+	m.stay(want)
+	m.until("it is told all the same", 5*time.Second, want)
+}
+
 // tryOneShard stops that of two shards which watches the company's domain.
 func tryOneShard(t *testing.T) {
 	company := companyOf(t, 8)

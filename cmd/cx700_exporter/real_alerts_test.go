@@ -72,6 +72,7 @@ func TestRealAlerts(t *testing.T) {
 	t.Run("the objective", tryObjective)
 	t.Run("the exporter itself", tryExporters)
 	t.Run("one is blind", tryOneBlind)
+	t.Run("a root that nobody can read", tryUnreadRoot)
 	t.Run("one shard", tryOneShard)
 	t.Run("few workers", tryFewWorkers)
 	t.Run("every alert was set off", func(t *testing.T) {
