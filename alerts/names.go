@@ -94,3 +94,10 @@ func sitesBehind(collector string) string {
 	return fmt.Sprintf("{{ with query (printf `count(count by (site) (%s{collector=~%q,target=%%q}))` $labels.target) }}"+
 		"{{ . | first | value }} sites depend on it.{{ end }}", siteTarget, collector)
 }
+
+// atSite chooses on the dashboard of one site that of the alert, or one that depends on its target.
+func atSite() string {
+	return fmt.Sprintf("{{ $site := $labels.site }}{{ with query (printf `topk(1, %s{network=%%q,target=%%q})` $labels.network $labels.target) }}"+
+		"{{ $site = (. | first).Labels.site }}{{ end }}"+
+		"{{ with $site }}?var-site={{ . | urlquery }}&var-network={{ $labels.network | urlquery }}{{ end }}", siteTarget)
+}
