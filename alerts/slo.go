@@ -57,14 +57,14 @@ func objectives() []record {
 		record{lostMinute, `count by (site, network, step, reason) (` + blocked + `{phone="enrolled"})
 / on (site, network) group_left ()
 count by (site, network) (` + ticks + `{phone="enrolled"})`},
-		// It is kept for a few minutes in which nobody knows, and ends once phones are seen to get through.
+		// It is kept for a few minutes in which nobody knows, and ends once phones are seen to get through, be it on one firmware.
 		record{outage, `(
   60 * (` + enrolledBlocked() + `)
   + on (site, network)
   (last_over_time(` + outage + `[5m]) or on (site, network) 0 * max by (site, network) (` + state + `{phone="enrolled"}))
 )
 or on (site, network)
-0 * (max by (site, network) (` + state + `{phone="enrolled",state="unknown"}) == 0)`},
+0 * (min by (site, network) (` + state + `{phone="enrolled",state="unknown"}) == 0)`},
 		record{lostMinutes + "1d", `sum_over_time(` + lostMinute + `[1d])`},
 		record{lostOfAll + "1d", lostMinutes + `1d * on (site) group_left () max by (site) (` + sitePhones + `)`})
 }
