@@ -11,9 +11,9 @@ unless on (site, network) (
 )`
 }
 
-// unknown is true where no exporter that sees knows of a kind of phone whether it is let in.
+// unknown is true where no exporter that sees knows of a kind of phone whether it gets in, be it on one firmware.
 func unknown(kind string) string {
-	return `max by (site, network, phone) (` + seen(state+`{phone="`+kind+`",state="unknown"}`) + `) == 1`
+	return `max by (site, network, phone) (min by (site, network, phone, firmware) (` + seen(state+`{phone="`+kind+`",state="unknown"}`) + `)) == 1`
 }
 
 func warnings() []Alert {

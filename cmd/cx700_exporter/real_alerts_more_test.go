@@ -128,10 +128,7 @@ func tryExporters(t *testing.T) {
 	}
 	files("10")
 	m.began("", "no file left")
-	want := map[string][]string{"": {"ProbeInternalErrors"}}
-	for _, site := range company.Sites() {
-		want[site] = []string{"Unknown"}
-	}
+	want := map[string][]string{"": {"ProbeInternalErrors"}} // the other exporter knows
 	m.until("its own fault is told, and nothing of servers", time.Minute, want)
 	m.stay(want)
 	files("1024")
