@@ -106,7 +106,7 @@ or
 			Name: "Cx700SitesUnwatched", Severity: Warning, For: 15 * time.Minute, Dashboard: dashExporter,
 			Expr:        sitesUnwatched(),
 			Summary:     "{{ $value }} sites of the site file are watched by no exporter ({{ $labels.job }})",
-			Description: "Shards that Prometheus scrapes: {{ range query (printf `count by (shard, shards) (" + shardInfo + "{job=%q})` $labels.job) }}{{ .Labels.shard }} of {{ .Labels.shards }}. {{ end }}",
+			Description: "Shards that Prometheus scrapes: {{ range query (printf `count by (shard, shards) (" + shardInfo + "{job=%q})` $labels.job) | sortByLabel \"shard\" }}{{ .Labels.shard }} of {{ .Labels.shards }}. {{ end }}",
 			Means: "The exporters of one job are to share the sites of one site file, and some sites are with none of them: a shard is not there, " +
 				"two have one index, or they differ in --shard.count or in the site file.",
 			First: "See in the description which shards are there: each index from 0 on must be, and all with the same count. Then compare " +
