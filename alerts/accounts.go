@@ -13,8 +13,9 @@ func accountWarnings() []Alert {
 		},
 		{
 			Name: "Cx700AccountPasswordEnds", Severity: Warning, Dashboard: dashExporter,
-			Expr:        `min by (credential) (` + passwordExpiry + `) - time() < 14 * 86400`,
-			Summary:     "The password of the exporter's account {{ $labels.credential }} expires in {{ $value | humanizeDuration }}",
+			Expr: `min by (credential) (` + passwordExpiry + `) - time() < 14 * 86400`,
+			Summary: "The password of the exporter's account {{ $labels.credential }} " +
+				"{{ if gt $value 0.0 }}expires in {{ $value | humanizeDuration }}{{ else }}has expired{{ end }}",
 			Description: "Set a new one, and put it into the credential's file.",
 			Means:       "Active Directory says that the password of the exporter's account expires within 14 days. Then what it reads is unknown.",
 			First:       "Set a new password and put it into the file that password_file names; or exempt the account, as service accounts are.",

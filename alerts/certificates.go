@@ -79,9 +79,11 @@ unless on (target) (` + rootUnpublished() + `)`,
 unless on (target) (` + rootUnpublished() + `)`,
 			Summary:     "A cACertificate went empty ({{ $labels.target }}, {{ $labels.container }})",
 			Description: "Within the last day. Others are still populated; this is told for a day.",
-			Means:       "An object of an authority in Active Directory lost its certificate. Another is still published, so phones may not notice. What emptied one may empty the next.",
-			First:       "Find out who did it (repadmin /showobjmeta), and publish the certificate again if the pool is anchored in it.",
-			Quiet:       "while Cx700RootUnpublished says that nothing is left",
+			Means: "An object of an authority in Active Directory lost its certificate. Another is still published, so phones may not notice. What emptied " +
+				"one may empty the next. A new object that is empty from the start is told too: the counts are the same where one is " +
+				"emptied and another filled.",
+			First: "Find out who did it (repadmin /showobjmeta), and publish the certificate again if the pool is anchored in it.",
+			Quiet: "while Cx700RootUnpublished says that nothing is left",
 		},
 		{
 			Name: "Cx700ControllersDisagree", Severity: Warning, For: time.Hour, Dashboard: dashCertificates,

@@ -34,6 +34,7 @@ var (
 	queue       = judged.Queue.Name
 
 	caCertificates    = observed.CACertificates.Name
+	controller        = observed.Controller.Name
 	poolNotAfter      = observed.PoolNotAfter.Name
 	updateOK          = observed.UpdateOK.Name
 	baseURL           = observed.BaseURL.Name
@@ -50,6 +51,12 @@ var (
 // enrolledBlocked is true where enrolled phones of a site are blocked.
 func enrolledBlocked() string {
 	return `max by (site, network) (` + state + `{phone="enrolled",state="blocked"}) == 1`
+}
+
+// seen leaves out what an exporter says whose own network or clock has failed: it is blind, of others that says nothing.
+// Series of the collectors are meant that have the label network.
+func seen(series string) string {
+	return series + ` unless on (job, instance, network) ` + vantage + ` == 0`
 }
 
 // unlessBlockedAt keeps a cause quiet while the verdict on a site behind the target already names its step: the page is
@@ -72,18 +79,25 @@ func behindTarget(collector, condition string) string {
 
 // reasonsBehind writes, for an annotation, what fails at a site, by the labels of the alert.
 func reasonsBehind() string {
-	return fmt.Sprintf("{{ range query (printf `count by (collector, reason) (%s and on (network, collector, target) %s{site=%%q,network=%%q})` "+
-		"$labels.site $labels.network) }}{{ .Labels.collector }}: {{ .Labels.reason }}. {{ end }}", failing, siteTarget)
+	return fmt.Sprintf("{{ range query (printf `count by (collector, reason) (%s and on (job, instance, network, collector, target) %s{site=%%q,network=%%q})` "+
+		"$labels.site $labels.network) }}{{ .Labels.collector }}: {{ .Labels.reason }}. {{ end }}", seen(failing), siteTarget)
 }
 
 // reasonsAt writes, for an annotation, the reasons at a target, by the labels of the alert.
 func reasonsAt(collector string) string {
-	return fmt.Sprintf("{{ range query (printf `count by (reason) (%s{collector=~%q,network=%%q,target=%%q})` "+
-		"$labels.network $labels.target) }}{{ .Labels.reason }}. {{ end }}", failing, collector)
+	return fmt.Sprintf("{{ range query (printf `count by (reason) (%s)` "+
+		"$labels.network $labels.target) }}{{ .Labels.reason }}. {{ end }}", seen(fmt.Sprintf("%s{collector=~%q,network=%%q,target=%%q}", failing, collector)))
 }
 
 // sitesBehind writes, for an annotation, how many sites depend on the target of the alert.
 func sitesBehind(collector string) string {
 	return fmt.Sprintf("{{ with query (printf `count(count by (site) (%s{collector=~%q,target=%%q}))` $labels.target) }}"+
-		"{{ . | first | value }}{{ end }} sites depend on it.", siteTarget, collector)
+		"{{ . | first | value }} sites depend on it.{{ end }}", siteTarget, collector)
+}
+
+// atSite chooses on the dashboard of one site that of the alert, or one that depends on its target.
+func atSite() string {
+	return fmt.Sprintf("{{ $site := $labels.site }}{{ with query (printf `topk(1, %s{network=%%q,target=%%q})` $labels.network $labels.target) }}"+
+		"{{ $site = (. | first).Labels.site }}{{ end }}"+
+		"{{ with $site }}?var-site={{ . | urlquery }}&var-network={{ $labels.network | urlquery }}{{ end }}", siteTarget)
 }

@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
-// exporterDown is true for what cannot be scraped and is an exporter: its job is named after them, or it answered within
-// a week, or others of its job did and nothing else answers there. Every exporter tells how it took over its site file.
+// exporterJob is how a job is called that has exporters only: cx700, or something with cx700-exporter in it.
+const exporterJob = `(.*[/_-])?cx700|.*cx700[_-]exporter.*`
+
+// exporterDown is true for what gives nothing of an exporter and is one: it did within a week, whatever answers there now;
+// or it cannot be scraped, and its job is named after exporters, or others of its job are and nothing else answers there.
+// Every exporter tells how it took over its site file.
 func exporterDown() string {
 	known := `last_over_time(` + reloadOK + `[7d])`
-	return `up{job=~".*cx700.*"} == 0
-or up == 0 and on (job, instance) ` + known + `
+	return `up{job=~"` + exporterJob + `"} == 0
+or up unless on (job, instance) ` + reloadOK + ` and on (job, instance) ` + known + `
 or up == 0 and on (job) ` + known + `
   unless on (job) (up == 1 unless on (job, instance) ` + reloadOK + `)`
 }
@@ -62,11 +66,13 @@ or
     ` + strings.ReplaceAll(exporterDown(), "\n", "\n    ") + `
   )
 )`,
-			Summary:     "The exporter cannot be scraped{{ with $labels.instance }} ({{ . }}){{ end }}",
+			Summary:     "{{ if and $labels.instance (eq $value 1.0) }}What is scraped is no exporter any more{{ else }}The exporter cannot be scraped{{ end }}{{ with $labels.instance }} ({{ . }}){{ end }}",
 			Description: "Nobody watches the phones of its sites until it is back.",
 			Means: "Prometheus gets nothing from the exporter, or from none at all. All other alerts about phones are blind. One that never " +
-				"came up is known by its job: others of it are exporters, or its name has cx700 in it.",
-			First: "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met.",
+				"came up is known by its job: others of it are exporters, or it is called cx700 or cx700-exporter, whatever stands " +
+				"before; cx700-exporter may have more behind it.",
+			First: "Look at its process and its log; look at the target's page in Prometheus, which tells what the scrape met. " +
+				"Where it is up there, another program answers at its address, or relabelling drops its series.",
 		},
 		{
 			Name: "Cx700ExporterGone", Severity: Warning, For: 15 * time.Minute, Dashboard: dashExporter,
@@ -100,7 +106,7 @@ or
 			Name: "Cx700SitesUnwatched", Severity: Warning, For: 15 * time.Minute, Dashboard: dashExporter,
 			Expr:        sitesUnwatched(),
 			Summary:     "{{ $value }} sites of the site file are watched by no exporter ({{ $labels.job }})",
-			Description: "Shards that Prometheus scrapes: {{ range query (printf `count by (shard, shards) (" + shardInfo + "{job=%q})` $labels.job) }}{{ .Labels.shard }} of {{ .Labels.shards }}. {{ end }}",
+			Description: "Shards that Prometheus scrapes: {{ range query (printf `count by (shard, shards) (" + shardInfo + "{job=%q})` $labels.job) | sortByLabel \"shard\" }}{{ .Labels.shard }} of {{ .Labels.shards }}. {{ end }}",
 			Means: "The exporters of one job are to share the sites of one site file, and some sites are with none of them: a shard is not there, " +
 				"two have one index, or they differ in --shard.count or in the site file.",
 			First: "See in the description which shards are there: each index from 0 on must be, and all with the same count. Then compare " +

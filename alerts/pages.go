@@ -37,6 +37,19 @@ or
 ` + behindTarget("directory", rollOver+`{phone="new",network="internal"}`)
 }
 
+// rootStillUnpublished is true for targets of which rootUnpublished was, as long as nobody can read any domain controller
+// of theirs: an exporter looks at them in vain, or one that read them within a day is gone. Where all sites of its job are
+// watched and none looks there, the directory was taken out of the site file.
+func rootStillUnpublished() string {
+	return `2 * max by (target) (ALERTS{alertname="Cx700RootUnpublished",alertstate="firing"})
+unless on (target) ` + controller + ` == 1
+and on (target) (
+  ` + siteTarget + `{collector="directory"}
+  or last_over_time(` + caCertificates + `{container="certification_authorities",state="populated"}[1d])
+    unless on (job) max by (job) (` + sites + `) == count by (job) (count by (job, site) (` + objective + `))
+)`
+}
+
 // many is true for the networks and steps at which many sites are told of, or were a moment ago.
 const many = `ALERTS{alertname="Cx700ManySitesBlocked",alertstate="firing"}`
 
@@ -103,14 +116,16 @@ unless on (site, network) (
 		},
 		{
 			Name: "Cx700RootUnpublished", Severity: Page, For: 30 * time.Second, KeepFiring: 5 * time.Minute, Dashboard: dashCertificates,
-			Expr:    rootUnpublished(),
+			Expr:    rootUnpublished() + "\nor\n" + rootStillUnpublished(),
 			Summary: "Active Directory does not publish the phones' root any more ({{ $labels.target }})",
 			Description: "{{ if eq $value 0.0 }}In CN=Certification Authorities no cACertificate is populated, at any domain controller that could be read." +
-				"{{ else }}Roots are published in CN=Certification Authorities, but not the one that anchors the pool.{{ end }} " +
+				"{{ else if eq $value 1.0 }}Roots are published in CN=Certification Authorities, but not the one that anchors the pool." +
+				"{{ else }}So it was when it was last read; no domain controller can be read now.{{ end }} " +
 				"New and reset phones get no root that they need. " + sitesBehind("directory"),
 			Means: "Whoever asks Active Directory for the root now, as new and reset phones do, does not get it: every cACertificate in " +
 				"CN=Certification Authorities is empty, unparsable or gone, or the pool's own root is not among what is published. " +
-				"Phones that signed in before hold their roots and go on. Nobody else may notice for months: no other alert silences this one.",
+				"Phones that signed in before hold their roots and go on. Nobody else may notice for months: no other alert silences this one. " +
+				"Where no domain controller can be read any more this goes on, for a day after the exporter that read them is gone.",
 			First: "Publish the root again before anybody resets a phone: certutil -f -dspublish \"root.cer\" RootCA, on a domain controller or " +
 				"the CA. Then find out who emptied it: repadmin /showobjmeta on the object tells when and where. Where Active " +
 				"Directory publishes no root on purpose, since the pool's certificate is of an authority built into the phones, leave " +

@@ -121,6 +121,9 @@ func rulesOf(all []Alert, urls URLs) []rule {
 			"summary": a.Summary, "description": strings.TrimSpace(a.Description),
 			"runbook_url": urls.Runbooks + a.Name + ".md", "dashboard_url": urls.Dashboards + a.Dashboard,
 		}
+		if a.Dashboard == dashSite {
+			annotations["dashboard_url"] += atSite()
+		}
 		maps.Copy(annotations, a.More)
 		out = append(out, rule{
 			Alert: a.Name, Expr: a.Expr, For: model.Duration(a.For), KeepFiringFor: model.Duration(a.KeepFiring),

@@ -87,7 +87,7 @@ func checkSelector(t *testing.T, rule string, all map[string][]string, matchers 
 		has = append(has, append(slices.Clone(d.Labels), "le")...)
 	case name == "up":
 	case name == "ALERTS": // Prometheus' own
-		has = append(has, "alertname", "alertstate", "site", "network", "step")
+		has = append(has, "alertname", "alertstate", "site", "network", "step", "target")
 	case all[name] != nil: // recorded; the level in its name says by which labels
 		level, _, _ := strings.Cut(name, ":")
 		has = append(has, strings.Split(level, "_")...)

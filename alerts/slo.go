@@ -57,14 +57,14 @@ func objectives() []record {
 		record{lostMinute, `count by (site, network, step, reason) (` + blocked + `{phone="enrolled"})
 / on (site, network) group_left ()
 count by (site, network) (` + ticks + `{phone="enrolled"})`},
-		// It is kept for a few minutes in which nobody knows, and ends once phones are seen to get through.
+		// It is kept for a few minutes in which nobody knows, and ends once phones are seen to get through, be it on one firmware.
 		record{outage, `(
   60 * (` + enrolledBlocked() + `)
   + on (site, network)
   (last_over_time(` + outage + `[5m]) or on (site, network) 0 * max by (site, network) (` + state + `{phone="enrolled"}))
 )
 or on (site, network)
-0 * (max by (site, network) (` + state + `{phone="enrolled",state="unknown"}) == 0)`},
+0 * (min by (site, network) (` + state + `{phone="enrolled",state="unknown"}) == 0)`},
 		record{lostMinutes + "1d", `sum_over_time(` + lostMinute + `[1d])`},
 		record{lostOfAll + "1d", lostMinutes + `1d * on (site) group_left () max by (site) (` + sitePhones + `)`})
 }
@@ -103,17 +103,19 @@ func burning(long, short string, factor, least float64) string {
 func burns() []Alert {
 	return []Alert{
 		{
-			// Its group is looked at each minute: it must end before Cx700SignInBlocked, which keeps it silent.
-			Name: "Cx700SignInFastBurn", Severity: Page, KeepFiring: 3 * time.Minute, Dashboard: dashSignIn,
-			Expr:        "(\n" + burning("1h", "5m", 14.4, 0.02) + "\nor\n" + burning("6h", "30m", 6, 0.004) + "\n)\nand on (site, network) " + enrolledBlocked(),
-			Summary:     "Sign-in at {{ $labels.site }} ({{ $labels.network }}) uses up its error budget fast, and is blocked now",
+			// It lasts for longer than Cx700SignInBlocked takes, which keeps it silent where an outage lasts, and looks back
+			// as long as it takes by a group that is looked at each minute, lest a cut of less than two minutes be over by then.
+			Name: "Cx700SignInFastBurn", Severity: Page, For: 3 * time.Minute, Dashboard: dashSignIn,
+			Expr: "(\n" + burning("1h", "5m", 14.4, 0.02) + "\nor\n" + burning("6h", "30m", 6, 0.004) + "\n)\n" +
+				`and on (site, network) max by (site, network) (max_over_time(` + state + `{phone="enrolled",state="blocked"}[4m])) == 1`,
+			Summary:     "Sign-in at {{ $labels.site }} ({{ $labels.network }}) uses up its error budget fast, and was blocked just now",
 			Description: "Blocked for {{ $value | humanizePercentage }} of the last hour, or of the last six. It comes and goes, or lasts.",
-			Means: "So much time was bad that the budget of 30 days is gone in two days (or in five), and phones are blocked at this moment. Where " +
-				"Cx700SignInBlocked fires as well this says nothing new; alone, it tells of phones that are cut off again and again, " +
-				"each time for less than two minutes.",
+			Means: "So much time was bad that the budget of 30 days is gone in two days (or in five), and phones are blocked, or were within four " +
+				"minutes. Where Cx700SignInBlocked fires as well this says nothing new; alone, it tells of phones that are cut off again " +
+				"and again, each time for less than two minutes.",
 			First: "cx700_exporter check shows the walk now; the log shows what changed at each turn (changed=). Look for one resolver, front end or " +
 				"link of several that comes and goes.",
-			Quiet: "while phones are not blocked at this moment",
+			Quiet: "where phones were not blocked within four minutes",
 		},
 		{
 			Name: "Cx700SignInSlowBurn", Severity: Warning, Dashboard: dashSignIn,

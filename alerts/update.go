@@ -3,9 +3,9 @@ package alerts
 import "time"
 
 func updateWarnings() []Alert {
-	down := `max by (network, target) (` + updateOK + `) == 0`
-	missing := `min by (network, target) (` + firmwareReachable + `) == 0`
-	cut := `max by (network, target) (` + failing + `{reason=~"firmware_cut_off|firmware_stalled|firmware_empty|images_differ"})`
+	down := `max by (network, target) (` + seen(updateOK) + `) == 0`
+	missing := `min by (network, target) (` + seen(firmwareReachable) + `) == 0`
+	cut := `max by (network, target) (` + seen(failing+`{reason=~"firmware_cut_off|firmware_stalled|firmware_empty|images_differ"}`) + `)`
 	return []Alert{
 		{
 			Name: "Cx700UpdateServiceDown", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashUpdate,
@@ -15,7 +15,7 @@ func updateWarnings() []Alert {
   (
     max by (network, target) (
       ` + siteTarget + `{collector="update"}
-      and on (site, network) (` + updateReady + ` == 0 unless on (site, network) ` + enrolledBlocked() + `)
+      and on (site, network) (` + seen(updateReady+` == 0`) + ` unless on (site, network) ` + enrolledBlocked() + `)
     )
     unless on (network, target) min by (network, target) (` + baseURL + `) == 0
     unless on (network, target) ` + missing + `

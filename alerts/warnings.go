@@ -11,6 +11,11 @@ unless on (site, network) (
 )`
 }
 
+// unknown is true where no exporter that sees knows of a kind of phone whether it gets in, be it on one firmware.
+func unknown(kind string) string {
+	return `max by (site, network, phone) (min by (site, network, phone, firmware) (` + seen(state+`{phone="`+kind+`",state="unknown"}`) + `)) == 1`
+}
+
 func warnings() []Alert {
 	return []Alert{
 		{
@@ -38,16 +43,16 @@ unless on (site, network) ` + enrolledBlocked(),
 		},
 		{
 			Name: "Cx700Unknown", Severity: Warning, For: 10 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSite,
-			Expr: `max by (site, network, phone) (` + state + `{phone="enrolled",state="unknown"}) == 1
+			Expr: unknown("enrolled") + `
 or
 (
-  max by (site, network, phone) (` + state + `{phone="new",state="unknown"}) == 1
-  unless on (site, network) max by (site, network) (` + state + `{phone="enrolled",state=~"unknown|blocked"}) == 1` + notNamedByRoot() + `
+  ` + unknown("new") + `
+  unless on (site, network) (` + unknown("enrolled") + ` or ` + enrolledBlocked() + `)` + notNamedByRoot() + `
 )
 or
 label_replace(
-  max by (site, network) (` + siteTarget + `{collector="pool"})
-  unless on (site, network) ` + state + `{phone="enrolled"},
+  max by (site, network) (` + seen(siteTarget+`{collector="pool"}`) + `)
+  unless on (site, network) (` + seen(state+`{phone="enrolled"}`) + `),
   "phone", "enrolled", "", ""
 )`,
 			Summary:     "It cannot be told whether {{ $labels.phone }} phones at {{ $labels.site }} ({{ $labels.network }}) can sign in",
@@ -55,11 +60,12 @@ label_replace(
 			Means:       "The exporter asked and got no answer by which to judge, or has given no verdict at all on a site that it watches. Phones may be fine or not; nobody is watching them until this is mended.",
 			First: "See whether Cx700VantageLost or Cx700AccountStopped fires too; without a verdict, see in the exporter's log which probe does not end; else confirm the reason below. A user at the site who can " +
 				"sign out and in answers the question for today.",
-			Quiet: "for new phones, while enrolled ones of the site are unknown or blocked, or Cx700RootUnpublished or Cx700RootHidden names the cause",
+			Quiet: "of exporters of which Cx700VantageLost tells; for new phones, while enrolled ones of the site are unknown or blocked, or " +
+				"Cx700RootUnpublished or Cx700RootHidden names the cause",
 		},
 		{
 			Name: "Cx700TimeOff", Severity: Warning, For: 5 * time.Minute, KeepFiring: 5 * time.Minute, Dashboard: dashSite,
-			Expr:        `max by (network, target) (` + failing + `{collector="ntp",reason=~"time_off|time_server_off"})` + unlessBlockedAt("time", "ntp"),
+			Expr:        `max by (network, target) (` + seen(failing+`{collector="ntp",reason=~"time_off|time_server_off"}`) + `)` + unlessBlockedAt("time", "ntp"),
 			Summary:     "A time server of {{ $labels.target }} ({{ $labels.network }}) is wrong by minutes",
 			Description: "Kerberos refuses logons with a clock that is more than five minutes off. " + sitesBehind("ntp"),
 			Means:       "A time server that phones may take their clock from is off by more than the site file allows (five minutes by default, as Kerberos).",
@@ -78,11 +84,12 @@ label_replace(
 		},
 		{
 			Name: "Cx700VantageLost", Severity: Warning, For: time.Minute, Dashboard: dashExporter,
-			Expr:        `min by (network) (` + vantage + `) == 0`,
-			Summary:     "The exporter's own network or clock has failed ({{ $labels.network }})",
-			Description: "By its references. What it sees now says nothing about phones; verdicts are unknown until it is mended.",
-			Means:       "The exporter's references say that its own network is gone or its own clock is wrong. Phones may be fine.",
-			First:       "Look at the machine on which the exporter runs: link, route, firewall, clock.",
+			Expr:        vantage + ` == 0`,
+			Summary:     "An exporter's own network or clock has failed ({{ $labels.network }}{{ with $labels.instance }}, {{ . }}{{ end }})",
+			Description: "By its references. What it sees now says nothing about phones; its verdicts are unknown until it is mended.",
+			Means: "The exporter's references say that its own network is gone or its own clock is wrong. Phones may be fine. Cx700Unknown, " +
+				"TimeOff, UpdateServiceDown, FirmwareMissing and FirmwareCutOff do not count what it says meanwhile, only what others see.",
+			First: "Look at the machine on which the exporter runs: link, route, firewall, clock.",
 		},
 	}
 }
