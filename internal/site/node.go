@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,12 +236,12 @@ func choice[T ~string](r *reader, n *yaml.Node, key string, all []T, into *T) {
 }
 
 // userInURL is what stands before the host in a URL: a password perhaps.
-var userInURL = regexp.MustCompile(`//[^/?#\s]*@`)
+var userInURL = formOf(`//[^/?#\s]*@`)
 
 // quoted shows a value of the file in a message, shortened, without the user and password of a URL.
 func quoted(v string) string {
 	const most = 60
-	v = userInURL.ReplaceAllLiteralString(v, "//…@")
+	v = userInURL().ReplaceAllLiteralString(v, "//…@")
 	if len(v) > most {
 		v = strings.ToValidUTF8(v[:most], "") + "…"
 	}
