@@ -18,7 +18,7 @@ const (
 // refusal is why a site file was not taken over, for the page and for Prometheus.
 type refusal struct {
 	text string
-	set  metric.Set
+	set  *metric.Set
 }
 
 func refusalOf(err error) *refusal {

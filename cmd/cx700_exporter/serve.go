@@ -341,7 +341,7 @@ func (d *daemon) handler(f webFlags, lab http.Handler) (http.Handler, error) {
 	}
 	o := web.Options{
 		Scheduler: d.scheduler, Problem: d.currentProblem, Version: version.Info(), Lab: lab, LoggedOn: loggedOn(f.ConfigFile),
-		Gatherer: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(metric.Set)) {
+		Metrics: &metric.Gatherer{Registry: d.registry, Sources: func(yield func(*metric.Set)) {
 			yield(authorities)
 			yield(d.credentials())
 			if r := d.refusal.Load(); r != nil {
@@ -384,7 +384,7 @@ func loggedOn(file string) func(*http.Request) bool {
 }
 
 // credentials gives the series of the credentials as they are now.
-func (d *daemon) credentials() metric.Set {
+func (d *daemon) credentials() *metric.Set {
 	used := d.scheduler.Plan().Credentials()
 	states := slices.DeleteFunc(d.scheduler.Shared().Guard.States(), func(s reach.CredentialState) bool { return !used[s.Name] })
 	set, err := metric.NewSet(collectors.CredentialSamples(states))

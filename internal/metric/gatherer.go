@@ -2,8 +2,9 @@ package metric
 
 import (
 	"cmp"
+	"iter"
+	"math"
 	"slices"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -14,59 +15,80 @@ import (
 // set and in the registry; the catalogue test holds it to that.
 type Gatherer struct {
 	// Sources gives the sets to serve now, in a steady order.
-	Sources func(yield func(Set))
+	Sources func(yield func(*Set))
 	// Registry holds the series that are kept in the ordinary way.
 	Registry prometheus.Gatherer
-
-	scratch sync.Pool
 }
 
 var _ prometheus.TransactionalGatherer = (*Gatherer)(nil)
 
-type scratch struct {
-	byDesc   map[*Desc]*dto.MetricFamily
-	families []*dto.MetricFamily
+// Gather implements prometheus.TransactionalGatherer. All series are made at once; ServeHTTP needs far less memory.
+func (g *Gatherer) Gather() (families []*dto.MetricFamily, done func(), err error) {
+	all, err := g.families()
+	for _, f := range all {
+		for whole := range f.pieces(&room{}, math.MaxInt) {
+			families = append(families, whole)
+		}
+	}
+	return families, func() {}, err
 }
 
-// Gather implements prometheus.TransactionalGatherer. The result is valid until done is called.
-func (g *Gatherer) Gather() (families []*dto.MetricFamily, done func(), err error) {
-	s, ok := g.scratch.Get().(*scratch)
-	if !ok {
-		s = &scratch{byDesc: map[*Desc]*dto.MetricFamily{}}
-	}
-	g.Sources(s.add)
-	s.families = s.families[:0]
-	for _, f := range s.byDesc {
-		if len(f.Metric) > 0 {
-			s.families = append(s.families, f)
+// served is a family of the registry, or one of sets.
+type served struct {
+	name       string
+	registered *dto.MetricFamily
+	desc       *Desc
+	parts      []part
+}
+
+// part is what a set has of a family.
+type part struct {
+	set      *Set
+	from, to int // in its series
+}
+
+// families are all of them, in the order of their names.
+func (g *Gatherer) families() ([]served, error) {
+	parts := map[*Desc][]part{}
+	g.Sources(func(s *Set) {
+		from := 0
+		for _, f := range s.families {
+			parts[f.desc] = append(parts[f.desc], part{s, from, f.end})
+			from = f.end
 		}
+	})
+	var out []served
+	for desc, of := range parts {
+		out = append(out, served{name: desc.Name, desc: desc, parts: of})
 	}
 	registered, err := g.Registry.Gather()
-	s.families = append(s.families, registered...)
-	slices.SortFunc(s.families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return s.families, func() { g.release(s) }, err
+	for _, f := range registered {
+		out = append(out, served{name: f.GetName(), registered: f})
+	}
+	slices.SortFunc(out, func(a, b served) int { return cmp.Compare(a.name, b.name) })
+	return out, err
 }
 
-func (s *scratch) add(set Set) {
-	for _, family := range set {
-		f := s.byDesc[family.Desc]
-		if f == nil {
-			d := family.Desc
-			f = &dto.MetricFamily{Name: &d.Name, Help: &d.Help, Type: &d.Type}
-			s.byDesc[d] = f
+// pieces yields the family in pieces of at most so many series, each in the room, where it is until the next. One of the
+// registry is whole.
+func (f *served) pieces(r *room, most int) iter.Seq[*dto.MetricFamily] {
+	return func(yield func(*dto.MetricFamily) bool) {
+		if f.registered != nil {
+			yield(f.registered)
+			return
 		}
-		for i := range family.Metrics {
-			f.Metric = append(f.Metric, &family.Metrics[i])
+		r.begin(f.desc)
+		for _, p := range f.parts {
+			for _, s := range p.set.series[p.from:p.to] {
+				if len(r.metrics) == most {
+					if !yield(r.end()) {
+						return
+					}
+					r.begin(f.desc)
+				}
+				r.add(p.set, s)
+			}
 		}
+		yield(r.end())
 	}
-}
-
-// release empties the slices before they are kept, lest they hold the series of removed targets.
-func (g *Gatherer) release(s *scratch) {
-	for _, f := range s.byDesc {
-		clear(f.Metric)
-		f.Metric = f.Metric[:0]
-	}
-	clear(s.families)
-	g.scratch.Put(s)
 }

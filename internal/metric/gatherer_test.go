@@ -25,7 +25,7 @@ import (
 // hostile is a label value that every format has to escape.
 const hostile = "quote \" backslash \\ newline \n umlaut ü"
 
-func mustSet(t testing.TB, samples ...Sample) Set {
+func mustSet(t testing.TB, samples ...Sample) *Set {
 	t.Helper()
 	set, err := NewSet(samples)
 	if err != nil {
@@ -35,9 +35,9 @@ func mustSet(t testing.TB, samples ...Sample) Set {
 }
 
 // serving returns a handler of two sets that share families, beside a registry with a histogram.
-func serving(t *testing.T) http.Handler {
+func serving(t *testing.T) *Gatherer {
 	t.Helper()
-	sets := []Set{
+	sets := []*Set{
 		mustSet(t, sample(descGauge, 1.5, "one", "internal"), sample(descCounter, 2, "one"), sample(descBare, 3)),
 		mustSet(t, sample(descGauge, 4, hostile, "internal"), sample(descCounter, 5, "two")),
 	}
@@ -45,11 +45,7 @@ func serving(t *testing.T) http.Handler {
 	histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "cx700_bb_seconds", Help: "A histogram.", Buckets: []float64{1}})
 	histogram.Observe(0.5)
 	registry.MustRegister(histogram)
-	return handler(&Gatherer{Sources: func(yield func(Set)) { each(sets, yield) }, Registry: registry})
-}
-
-func handler(g *Gatherer) http.Handler {
-	return promhttp.HandlerForTransactional(g, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError})
+	return &Gatherer{Sources: func(yield func(*Set)) { each(sets, yield) }, Registry: registry}
 }
 
 func scrape(t testing.TB, h http.Handler, header http.Header) *httptest.ResponseRecorder {
@@ -152,31 +148,77 @@ func TestEachFamilyIsServedOnceAndInOrder(t *testing.T) {
 	}
 }
 
-// TestDoneLetsGo removes a target between two scrapes: neither is its series served again, nor does
-// anything hold it.
-func TestDoneLetsGo(t *testing.T) {
-	sets := []Set{mustSet(t, sample(descGauge, 1, "gone", "internal")), mustSet(t, sample(descCounter, 2, "stays"))}
-	g := &Gatherer{Sources: func(yield func(Set)) { each(sets, yield) }, Registry: prometheus.NewRegistry()}
-	families, done, err := g.Gather()
+// TestAnswersAsPromhttp compares every answer with promhttp's, which gathers from the same sets.
+func TestAnswersAsPromhttp(t *testing.T) {
+	g := serving(t)
+	promhttps := promhttp.HandlerForTransactional(g, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError})
+	openMetrics := "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+	protobuf := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+	for _, accept := range []string{"", "*/*", "text/plain", openMetrics, protobuf, "application/json", "text/plain;version=1.0.0;escaping=allow-utf-8"} {
+		for _, coding := range []string{"", "gzip", "deflate, gzip;q=0.5", "gzip;q=0", "gzip; q=0.3", "br", "identity"} {
+			for _, query := range []string{"", "?name[]=cx700_b&name[]=cx700_bb_seconds", "?name[]=nothing"} {
+				t.Run(accept+" "+coding+" "+query, func(t *testing.T) {
+					r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics"+query, nil)
+					r.Header = http.Header{"Accept": {accept}, "Accept-Encoding": {coding}}
+					want, got := httptest.NewRecorder(), httptest.NewRecorder()
+					promhttps.ServeHTTP(want, r)
+					g.ServeHTTP(got, r)
+					if diff := gocmp.Diff(want.Result().Header, got.Result().Header); diff != "" {
+						t.Errorf("headers (-promhttp +ours):\n%s", diff)
+					}
+					if diff := gocmp.Diff(unpacked(t, want), unpacked(t, got)); diff != "" || want.Code != got.Code {
+						t.Errorf("status %d, promhttp %d; (-promhttp +ours):\n%s", got.Code, want.Code, diff)
+					}
+				})
+			}
+		}
+	}
+}
+
+func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var body io.Reader = w.Body
+	if w.Header().Get("Content-Encoding") == "gzip" {
+		unpacker, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = unpacker
+	}
+	text, err := io.ReadAll(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(2, len(families)); diff != "" {
-		t.Errorf("families (-want +got):\n%s", diff)
+	return string(text)
+}
+
+// TestNothingToServe tells what is wrong where there is nothing else to tell, as promhttp does.
+func TestNothingToServe(t *testing.T) {
+	fault := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("a collector failed") })
+	w := httptest.NewRecorder()
+	(&Gatherer{Sources: func(func(*Set)) {}, Registry: fault}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "a collector failed") {
+		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
-	held := families[1].Metric[:1]
-	done()
-	if held[0] != nil {
-		t.Error("the series is still held after the scrape was done")
+}
+
+// TestFamiliesInPieces serves families of more series than are written at a time, as promhttp does.
+func TestFamiliesInPieces(t *testing.T) {
+	var sets []*Set
+	for _, size := range []int{1, pieceSize - 2, 1, 3*pieceSize + 1} {
+		samples := []Sample{sample(descCounter, float64(size), fmt.Sprint(len(sets)))}
+		for i := range size {
+			samples = append(samples, sample(descGauge, float64(i%7), fmt.Sprint(len(sets), "-", i%5), fmt.Sprint("# ", i/5)), sample(descCounter, 1, fmt.Sprint(len(sets), i)))
+		}
+		sets = append(sets, mustSet(t, samples...))
 	}
-	sets = sets[1:]
-	families, done, err = g.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer done()
-	if diff := gocmp.Diff([]one{{"cx700_a_total", []string{"target=stays"}, 2}}, ofFamilies(families)); diff != "" {
-		t.Errorf("after it was removed (-want +got):\n%s", diff)
+	g := &Gatherer{Sources: func(yield func(*Set)) { each(sets, yield) }, Registry: prometheus.NewRegistry()}
+	promhttps := promhttp.HandlerForTransactional(g, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	for _, format := range []expfmt.FormatType{expfmt.TypeTextPlain, expfmt.TypeOpenMetrics, expfmt.TypeProtoDelim} {
+		header := http.Header{"Accept": {string(expfmt.NewFormat(format))}}
+		if diff := gocmp.Diff(scrape(t, promhttps, header).Body.String(), scrape(t, g, header).Body.String()); diff != "" {
+			t.Errorf("(-promhttp +ours):\n%s", diff)
+		}
 	}
 }
 
@@ -184,13 +226,13 @@ func TestDoneLetsGo(t *testing.T) {
 func TestErrorOfTheRegistryHidesNothing(t *testing.T) {
 	fault := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("a collector failed") })
 	set := mustSet(t, sample(descBare, 3))
-	g := &Gatherer{Sources: func(yield func(Set)) { yield(set) }, Registry: fault}
+	g := &Gatherer{Sources: func(yield func(*Set)) { yield(set) }, Registry: fault}
 	families, done, err := g.Gather()
 	defer done()
 	if err == nil || len(families) != 1 {
 		t.Errorf("%d families with error %v, want one with the fault", len(families), err)
 	}
-	if body := scrape(t, handler(g), nil).Body.String(); !strings.Contains(body, "cx700_c 3") {
+	if body := scrape(t, g, nil).Body.String(); !strings.Contains(body, "cx700_c 3") {
 		t.Errorf("served:\n%s", body)
 	}
 }
@@ -214,29 +256,12 @@ func TestConcurrentScrapes(t *testing.T) {
 	wg.Wait()
 }
 
-func TestGzip(t *testing.T) {
-	h := serving(t)
-	plain := scrape(t, h, nil).Body.String()
-	w := scrape(t, h, http.Header{"Accept-Encoding": {"gzip"}})
-	unpacker, err := gzip.NewReader(w.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unpacked, err := io.ReadAll(unpacker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(plain, string(unpacked)); diff != "" {
-		t.Errorf("(-plain +unpacked):\n%s", diff)
-	}
-}
-
 // BenchmarkScrape serves 200,000 series of 10,000 targets, beside client_golang's GaugeVec with the same.
 func BenchmarkScrape(b *testing.B) {
 	const targets, perTarget = 10000, 20
 	desc := NewGauge("cx700_bench", "A series.", "cx700_bench", "network", "target", "item")
 	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: desc.Name, Help: desc.Help}, desc.Labels)
-	var sets []Set
+	var sets []*Set
 	for target := range targets {
 		var samples []Sample
 		for item := range perTarget {
@@ -248,12 +273,12 @@ func BenchmarkScrape(b *testing.B) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(vec)
-	sources := func(yield func(Set)) { each(sets, yield) }
+	sources := func(yield func(*Set)) { each(sets, yield) }
 	for _, served := range []struct {
 		name    string
 		handler http.Handler
 	}{
-		{"sets", handler(&Gatherer{Sources: sources, Registry: prometheus.NewRegistry()})},
+		{"sets", &Gatherer{Sources: sources, Registry: prometheus.NewRegistry()}},
 		{"gaugevec", promhttp.HandlerFor(registry, promhttp.HandlerOpts{})},
 	} {
 		for _, encoding := range []string{"identity", "gzip"} {
@@ -263,7 +288,7 @@ func BenchmarkScrape(b *testing.B) {
 				b.ReportAllocs()
 				done := labtest.CPU(b)
 				for b.Loop() {
-					w := &counter{header: http.Header{}}
+					w := &counting{header: http.Header{}}
 					served.handler.ServeHTTP(w, r)
 					b.ReportMetric(float64(w.n), "B/scrape")
 				}
@@ -273,17 +298,17 @@ func BenchmarkScrape(b *testing.B) {
 	}
 }
 
-// counter counts what is written and keeps none of it.
-type counter struct {
+// counting counts what is written and keeps none of it.
+type counting struct {
 	header http.Header
 	n      int
 }
 
-func (c *counter) Header() http.Header         { return c.header }
-func (c *counter) WriteHeader(int)             {}
-func (c *counter) Write(p []byte) (int, error) { c.n += len(p); return len(p), nil }
+func (c *counting) Header() http.Header         { return c.header }
+func (c *counting) WriteHeader(int)             {}
+func (c *counting) Write(p []byte) (int, error) { c.n += len(p); return len(p), nil }
 
-func each(sets []Set, yield func(Set)) {
+func each(sets []*Set, yield func(*Set)) {
 	for _, s := range sets {
 		yield(s)
 	}

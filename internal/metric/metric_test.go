@@ -1,10 +1,13 @@
 package metric
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
@@ -25,11 +28,12 @@ type one struct {
 	Value  float64
 }
 
-func flat(set Set) []one {
+func flat(set *Set) []one {
+	families, _, _ := (&Gatherer{Sources: func(yield func(*Set)) { yield(set) }, Registry: prometheus.NewRegistry()}).Gather()
 	var out []one
-	for _, f := range set {
-		for i := range f.Metrics {
-			out = append(out, oneOf(f.Desc.Name, &f.Metrics[i]))
+	for _, f := range families {
+		for _, m := range f.Metric {
+			out = append(out, oneOf(f.GetName(), m))
 		}
 	}
 	return out
@@ -117,6 +121,37 @@ func TestSetKeepsNothingOfTheSamples(t *testing.T) {
 	}
 	samples[0].Value, samples[0].Labels[0] = 2, "y"
 	if diff := cmp.Diff([]one{{"cx700_a_total", []string{"target=x"}, 1}}, flat(set)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRenamed(t *testing.T) {
+	d := NewGauge("cx700_a", "A.", "cx700_a", "target", "item")
+	other := NewGauge("cx700_b", "B.", "cx700_b", "item")
+	set := mustSet(t, sample(d, 3, "pool", "pool"), sample(d, 4, "else", "x"), sample(other, 5, "pool"))
+	before := flat(set)
+	renamed, err := set.Renamed("target", "pool", "pool~1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []one{
+		{"cx700_a", []string{"item=pool", "target=pool~1"}, 3}, {"cx700_a", []string{"item=x", "target=else"}, 4},
+		{"cx700_b", []string{"item=pool"}, 5},
+	}
+	if diff := cmp.Diff(want, flat(renamed)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, flat(set)); diff != "" {
+		t.Errorf("the set itself was changed (-before +after):\n%s", diff)
+	}
+}
+
+// TestSamples gives back what a set was made of.
+func TestSamples(t *testing.T) {
+	samples := []Sample{sample(descCounter, 2, "x"), sample(descGauge, 1, "z", "internal"), sample(descGauge, 3, "a", "internal"), sample(descBare, 4)}
+	got := slices.Collect(mustSet(t, samples...).Samples())
+	same := cmp.Comparer(func(a, b *Desc) bool { return a == b })
+	if diff := cmp.Diff(samples, got, same, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -138,7 +138,7 @@ func (s *Scheduler) publish(g *judgement) {
 	if err != nil {
 		s.log.Error("series left out", "collector", "pool", "target", g.Pool.Target.Name, "err", err)
 	}
-	g.set.Store(&set)
+	g.set.Store(set)
 	why := reasonsOf(g.verdicts)
 	g.why.Store(&why)
 }

@@ -54,7 +54,7 @@ type Plan struct {
 	Shard     site.Shard
 	Elsewhere map[string]int
 	// Set holds the series that follow from the site file alone.
-	Set metric.Set
+	Set *metric.Set
 }
 
 // NewPlan works out which targets each site depends on, for the networks that are watched from here.

@@ -15,7 +15,7 @@ var descReason = metric.NewGauge("cx700_reason_info",
 
 // reasons gives the texts of all reasons that reports and verdicts name now, each once: a text would be far too long
 // for the series of every site.
-func (r *running) reasons() (metric.Set, error) {
+func (r *running) reasons() (*metric.Set, error) {
 	named := map[string]*phone.Reason{}
 	for _, j := range r.jobs {
 		if report := j.last.Load(); report != nil {

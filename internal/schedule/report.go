@@ -62,8 +62,8 @@ type Report struct {
 	Ended    time.Time
 	// Since is when the first of the probes in a row that found the same reasons started.
 	Since time.Time
-	// Set holds the series; it is empty in reports of single probes.
-	Set metric.Set
+	// Set holds the series; nil in reports of single probes.
+	Set *metric.Set
 
 	samples []metric.Sample
 	lines   []collectors.Line
@@ -103,11 +103,11 @@ func (r *Report) outcome() string {
 }
 
 // under is the report's series under the name that its target has by now: another plan may have told it apart from others.
-func (r *Report) under(name string) metric.Set {
+func (r *Report) under(name string) (*metric.Set, error) {
 	if before := r.Planned.Target.Name; before != name {
 		return r.Set.Renamed("target", before, name)
 	}
-	return r.Set
+	return r.Set, nil
 }
 
 // Once probes a target once, outside any schedule: it leaves no trace in the state but a credential that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,16 +152,13 @@ func pass(d time.Duration) {
 // series gives what is served now, as name{values of labels by their names' order}.
 func (h *harness) series() map[string]float64 {
 	out := map[string]float64{}
-	h.Sets(func(set metric.Set) {
-		for _, f := range set {
-			for i := range f.Metrics {
-				m := &f.Metrics[i]
-				var values []string
-				for _, l := range m.Label {
-					values = append(values, l.GetValue())
-				}
-				out[f.Desc.Name+"{"+strings.Join(values, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+	h.Sets(func(set *metric.Set) {
+		for one := range set.Samples() {
+			var values []string
+			for _, name := range slices.Sorted(slices.Values(one.Desc.Labels)) {
+				values = append(values, one.Labels[slices.Index(one.Desc.Labels, name)])
 			}
+			out[one.Desc.Name+"{"+strings.Join(values, ",")+"}"] = one.Value
 		}
 	})
 	return out

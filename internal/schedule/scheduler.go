@@ -139,24 +139,28 @@ func (s *Scheduler) Last(p *Planned) *Report {
 
 // Sets yields the series of the plan, of every last report and of every judgement, and the texts of the reasons that
 // they name, for a metric.Gatherer.
-func (s *Scheduler) Sets(yield func(metric.Set)) {
+func (s *Scheduler) Sets(yield func(*metric.Set)) {
 	r := s.plan.Load()
-	yield(r.plan.Set)
+	if r.plan.Set != nil { // before there is a plan
+		yield(r.plan.Set)
+	}
+	told := func(set *metric.Set, err error) {
+		if err != nil {
+			s.log.Error("series left out", "err", err)
+		}
+		yield(set)
+	}
 	for i, j := range r.jobs {
 		if report := j.last.Load(); report != nil {
-			yield(report.under(r.plan.Jobs[i].Target.Name))
+			told(report.under(r.plan.Jobs[i].Target.Name))
 		}
 	}
 	for _, g := range r.judged {
 		if set := g.set.Load(); set != nil {
-			yield(*set)
+			yield(set)
 		}
 	}
-	reasons, err := r.reasons()
-	if err != nil {
-		s.log.Error("series left out", "err", err)
-	}
-	yield(reasons)
+	told(r.reasons())
 }
 
 // Ready tells whether every job has reported, or had once: a reload that adds targets makes nobody take the

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/time/rate"
 
@@ -34,7 +32,8 @@ const (
 // Options are what the pages show.
 type Options struct {
 	Scheduler *schedule.Scheduler
-	Gatherer  prometheus.TransactionalGatherer
+	// Metrics answers scrapes.
+	Metrics http.Handler
 	// Reload reads the site file again; nil leaves /-/reload off.
 	Reload func() error
 	// Problem is what is wrong with the exporter itself, such as a site file that does not load; empty
@@ -51,12 +50,9 @@ type Options struct {
 // Handler returns all pages.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	metrics := promhttp.HandlerForTransactional(o.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
-	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		writeWithin(w, scrapeTimeout)
-		metrics.ServeHTTP(w, r)
+		o.Metrics.ServeHTTP(w, r)
 	})
 	limit := rate.NewLimiter(probesPerSecond, probeBurst)
 	sameOrigin := http.NewCrossOriginProtection()

@@ -98,8 +98,8 @@ func (p *page) start(reload func() error) {
 	p.scheduler.Swap(plan)
 	p.handler = Handler(Options{
 		Scheduler: p.scheduler, Reload: reload, Version: "version 1", LoggedOn: p.loggedOn,
-		Gatherer: &metric.Gatherer{Sources: p.scheduler.Sets, Registry: registry},
-		Problem:  func() string { return p.problem },
+		Metrics: &metric.Gatherer{Sources: p.scheduler.Sets, Registry: registry},
+		Problem: func() string { return p.problem },
 	})
 }
 
