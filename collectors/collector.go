@@ -87,24 +87,24 @@ type Target struct {
 	Firmware []phone.Firmware
 	// MaxOffset is from which offset on a clock counts as wrong; set for ntp and vantage only.
 	MaxOffset time.Duration
-	// Vantage is by what the exporter's own network and clock are told; set for vantage only.
-	Vantage site.Vantage
+	// Vantage is by what the exporter's own network and clock are told; nil but for vantage.
+	Vantage *site.Vantage
 	// Directory is how domain controllers are read; set for directory and certsrv only.
 	Directory site.Directory
 	// Certsrv is how CAs' web pages are read; set for certsrv only.
 	Certsrv site.Certsrv
-	// DHCP is how its servers are asked; set for dhcp only. Lease is what they hand out, by the site file; set
-	// for dhcp and wins only.
+	// DHCP is how its servers are asked; set for dhcp only. Lease is what they hand out, by the site file; nil
+	// but for dhcp and wins.
 	DHCP  site.DHCP
-	Lease site.Lease
-	// FrontEnds and Update are how the update service is asked; set for update, firmware and
-	// firmware_download only.
+	Lease *site.Lease
+	// FrontEnds and Update are how the update service is asked; nil but for update, firmware and
+	// firmware_download.
 	FrontEnds []string
-	Update    site.Update
+	Update    *site.Update
 	// SIPUser is the name, left of the SIP domain, as whom registrars are asked; set for sip only.
 	SIPUser string
-	// Exchange is how Exchange is asked; set for exchange only.
-	Exchange site.Exchange
+	// Exchange is how Exchange is asked; nil but for exchange.
+	Exchange *site.Exchange
 	// MaxBytesPerSecond is how fast an image is read; set for firmware_download only.
 	MaxBytesPerSecond int
 	Interval          time.Duration
@@ -115,9 +115,26 @@ type Target struct {
 // text would be two kilobytes for each.
 func (t *Target) Key() string {
 	plain := *t
-	plain.Directory.Credential, plain.Certsrv.Credential, plain.Update.Credential, plain.Exchange.Credential = nil, nil, nil, nil
+	plain.Directory.Credential, plain.Certsrv.Credential = nil, nil
+	plain.Vantage, plain.Lease, plain.Update, plain.Exchange = nil, nil, nil, nil
 	h := sha256.New()
 	fmt.Fprintf(h, "%+v", plain)
+	if t.Vantage != nil {
+		fmt.Fprintf(h, " vantage %+v", *t.Vantage)
+	}
+	if t.Lease != nil {
+		fmt.Fprintf(h, " lease %+v", *t.Lease)
+	}
+	if t.Update != nil {
+		update := *t.Update
+		update.Credential = nil
+		fmt.Fprintf(h, " update %+v", update)
+	}
+	if t.Exchange != nil {
+		exchange := *t.Exchange
+		exchange.Credential = nil
+		fmt.Fprintf(h, " exchange %+v", exchange)
+	}
 	for _, c := range t.Credentials() {
 		fmt.Fprintf(h, " %+v", *c)
 	}
@@ -126,7 +143,13 @@ func (t *Target) Key() string {
 
 // Credentials lists those with which probes of the target may log on.
 func (t *Target) Credentials() []*site.Credential {
-	all := []*site.Credential{t.Directory.Credential, t.Certsrv.Credential, t.Update.Credential, t.Exchange.Credential}
+	all := []*site.Credential{t.Directory.Credential, t.Certsrv.Credential}
+	if t.Update != nil {
+		all = append(all, t.Update.Credential)
+	}
+	if t.Exchange != nil {
+		all = append(all, t.Exchange.Credential)
+	}
 	return slices.DeleteFunc(all, func(c *site.Credential) bool { return c == nil })
 }
 
@@ -229,7 +252,7 @@ func (e *Env) Directory(ctx context.Context) (*facts.Directory, error) {
 // updateAccess is how the target's servers for updates are asked.
 func (e *Env) updateAccess() reach.UpdateAccess {
 	t := e.Target
-	out := reach.UpdateAccess{Way: t.Way, External: t.Network == site.External, Update: t.Update}
+	out := reach.UpdateAccess{Way: t.Way, External: t.Network == site.External, Update: *t.Update}
 	for _, f := range t.Firmware {
 		out.Firmware = append(out.Firmware, f.Version)
 	}

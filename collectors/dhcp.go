@@ -60,7 +60,7 @@ func dhcpTargets(s *site.Site, n site.Network) []Target {
 		Collector: "dhcp", Network: n.Name, Name: s.Domains.DHCP + "@" + whom,
 		Way:     reach.Way{ConnectTo: n.ConnectTo},
 		Domains: phone.Domains{DHCP: s.Domains.DHCP, Search: s.Domains.Search},
-		DHCP:    n.DHCP, Lease: s.Lease,
+		DHCP:    n.DHCP, Lease: &s.Lease,
 	}}
 }
 

@@ -24,7 +24,7 @@ const (
 // dhcpTarget is a site that says nothing of options a CX700 does without.
 func dhcpTarget(change func(*Target)) *Target {
 	t := &Target{Collector: "dhcp", Network: site.Internal, Name: "contoso.com@192.168.7.2", Domains: phone.Domains{DHCP: "contoso.com"}}
-	t.Lease.DNSServers = []netip.AddrPort{netip.MustParseAddrPort("192.168.7.5:53"), netip.MustParseAddrPort("[fd00::5]:53")}
+	t.Lease = &site.Lease{DNSServers: []netip.AddrPort{netip.MustParseAddrPort("192.168.7.5:53"), netip.MustParseAddrPort("[fd00::5]:53")}}
 	if change != nil {
 		change(t)
 	}

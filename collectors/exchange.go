@@ -50,7 +50,8 @@ func exchangeTargets(s *site.Site, n site.Network) []Target {
 	}
 	t := namesTarget("exchange", s, n)
 	_, resolvers, _ := strings.Cut(t.Name, "@")
-	t.Name, t.Exchange = s.Domains.SMTP+"@"+resolvers, n.Exchange
+	exchange := n.Exchange
+	t.Name, t.Exchange = s.Domains.SMTP+"@"+resolvers, &exchange
 	return []Target{t}
 }
 
@@ -159,7 +160,7 @@ func logonPlaces(t *Target, e *facts.Exchange) []reach.ExchangeAccess {
 			return a.Status == http.StatusUnauthorized && reach.OffersNTLM(a.WebAnswer)
 		})
 		if i >= 0 {
-			all = append(all, reach.ExchangeAccess{Way: t.Way, Host: p.Host, URL: p.URL, Address: p.Answers[i].Address, Exchange: t.Exchange})
+			all = append(all, reach.ExchangeAccess{Way: t.Way, Host: p.Host, URL: p.URL, Address: p.Answers[i].Address, Exchange: *t.Exchange})
 		}
 	}
 	var allowed []reach.ExchangeAccess

@@ -243,7 +243,7 @@ func atAutodiscoverOr(then http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestExchangeLogonReasons(t *testing.T) {
-	target := &Target{Exchange: site.Exchange{Credential: &site.Credential{Name: "probe"}}}
+	target := &Target{Exchange: &site.Exchange{Credential: &site.Credential{Name: "probe"}}}
 	for _, c := range []struct {
 		logon facts.AutodiscoverLogon
 		want  *Reason
@@ -286,7 +286,7 @@ func TestLogonPlaces(t *testing.T) {
 		followed := place(mail, 401)
 		e := &facts.Exchange{Places: []facts.AutodiscoverPlace{place(own, tt.own), place(autodiscover, 500, 401)}, Followed: &followed}
 		var got []string
-		for _, access := range logonPlaces(&Target{Exchange: site.Exchange{Credential: &site.Credential{AllowedHosts: tt.allowed}}}, e) {
+		for _, access := range logonPlaces(&Target{Exchange: &site.Exchange{Credential: &site.Credential{AllowedHosts: tt.allowed}}}, e) {
 			got = append(got, access.Host)
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -67,7 +67,7 @@ func probeFirmwareDownload(ctx context.Context, env *Env, seen *facts.Seen) erro
 		return err
 	}
 	t := env.Target
-	access := reach.DownloadAccess{Way: t.Way, Update: t.Update, BytesPerSecond: t.MaxBytesPerSecond, Owner: t.Key()}
+	access := reach.DownloadAccess{Way: t.Way, Update: *t.Update, BytesPerSecond: t.MaxBytesPerSecond, Owner: t.Key()}
 	if env.Scheduled {
 		access.Fresh = t.Interval / 2 // another target with the same server may have read it
 	}

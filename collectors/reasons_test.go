@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cx700/cx700_exporter/internal/site"
 )
 
 var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
@@ -103,5 +105,35 @@ func TestTargetKey(t *testing.T) {
 	b.Domains.DHCP = ""
 	if a.Round() == b.Round() {
 		t.Error("other domains, but one round")
+	}
+}
+
+// TestTargetKeyOfSettings: targets are equal by what their settings say, not by where these are held.
+func TestTargetKeyOfSettings(t *testing.T) {
+	reader := func() *site.Credential { return &site.Credential{Name: "reader"} }
+	settings := func() *Target {
+		return &Target{
+			Vantage: &site.Vantage{Names: []string{"contoso.com"}}, Lease: &site.Lease{SIPServers: []string{"pool01.contoso.com"}},
+			Update: &site.Update{Credential: reader()}, Exchange: &site.Exchange{Credential: reader()},
+			Directory: site.Directory{Credential: reader()}, Certsrv: site.Certsrv{Credential: reader()},
+		}
+	}
+	if settings().Key() != settings().Key() {
+		t.Error("equal settings give different keys")
+	}
+	known := map[string]int{settings().Key(): -1}
+	for i, change := range []func(*Target){
+		func(t *Target) { t.Vantage = nil }, func(t *Target) { t.Vantage.Names[0] = "fabrikam.com" },
+		func(t *Target) { t.Lease = nil }, func(t *Target) { t.Lease.SIPServers[0] = "pool02.contoso.com" },
+		func(t *Target) { t.Update = nil }, func(t *Target) { t.Update.Paths = []string{"/CPE.nbt"} }, func(t *Target) { t.Update.Credential.Name = "other" },
+		func(t *Target) { t.Exchange = nil }, func(t *Target) { t.Exchange.EWSURL = "https://mail.contoso.com" },
+		func(t *Target) { t.Directory.Bind = site.BindKerberos }, func(t *Target) { t.Certsrv.Hosts = []string{"ca.contoso.com"} },
+	} {
+		changed := settings()
+		change(changed)
+		if other, again := known[changed.Key()]; again {
+			t.Errorf("change %d has the key of %d", i, other)
+		}
+		known[changed.Key()] = i
 	}
 }

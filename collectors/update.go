@@ -72,7 +72,8 @@ func updateTargets(collector string, s *site.Site, n site.Network) []Target {
 	case n.FrontEnds != nil:
 		t.Name = strings.Join(n.FrontEnds, "+") + "@" + resolvers
 	}
-	t.FrontEnds, t.Update = n.FrontEnds, n.Update
+	update := n.Update
+	t.FrontEnds, t.Update = n.FrontEnds, &update
 	return []Target{t}
 }
 

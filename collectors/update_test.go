@@ -134,7 +134,8 @@ func newPagesAt(t *testing.T, network site.NetworkName, rcode int, plain, secure
 	p := &pages{target: &Target{
 		Collector: "update", Network: network, Name: "updates@192.0.2.5", Timeout: 2 * time.Second, Interval: time.Minute,
 		Domains:   phone.Domains{DHCP: "contoso.com", SIP: "fabrikam.com", ReverseProxy: testProxy},
-		FrontEnds: []string{testFrontEnd}, Firmware: phone.KnownFirmware(), MaxBytesPerSecond: 1 << 30,
+		FrontEnds: []string{testFrontEnd}, Update: &site.Update{}, Exchange: &site.Exchange{},
+		Firmware: phone.KnownFirmware(), MaxBytesPerSecond: 1 << 30,
 		Way: reach.Way{
 			Resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.5:53")},
 			ConnectTo: []site.ConnectTo{
@@ -557,7 +558,7 @@ func TestUpdatePost(t *testing.T) {
 }
 
 func TestUpdateLogonReasons(t *testing.T) {
-	target := &Target{Network: site.External, Update: site.Update{Credential: &site.Credential{Name: "reader"}}}
+	target := &Target{Network: site.External, Update: &site.Update{Credential: &site.Credential{Name: "reader"}}}
 	answer := func(a facts.WebAnswer, r *phone.UpdateResponse) []facts.UpdateAnswer {
 		return []facts.UpdateAnswer{{WebAnswer: a, Response: r}}
 	}

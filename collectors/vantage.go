@@ -42,9 +42,10 @@ func vantageTargets(_ *site.Site, n site.Network) []Target {
 	if !n.Vantage.Watched() {
 		return nil
 	}
+	vantage := n.Vantage
 	return []Target{{
 		Collector: "vantage", Network: n.Name, Name: vantageTarget, Way: reach.Way{Resolvers: n.Vantage.Resolvers},
-		Vantage: n.Vantage, MaxOffset: cmp.Or(n.Vantage.MaxOffset, DefaultMaxOffset),
+		Vantage: &vantage, MaxOffset: cmp.Or(n.Vantage.MaxOffset, DefaultMaxOffset),
 	}}
 }
 

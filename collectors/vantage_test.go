@@ -137,7 +137,7 @@ func TestProbeVantage(t *testing.T) {
 		Names: []string{"a.root-servers.net", "contoso.com"}, Resolvers: []netip.AddrPort{closed},
 		TimeServers: []site.TimeServer{{Name: "ntp02.contoso.com"}, {Address: closed}},
 	}
-	env.Target = &Target{Network: site.External, Name: vantageTarget, Way: reach.Way{Resolvers: vantage.Resolvers}, Vantage: vantage, MaxOffset: DefaultMaxOffset}
+	env.Target = &Target{Network: site.External, Name: vantageTarget, Way: reach.Way{Resolvers: vantage.Resolvers}, Vantage: &vantage, MaxOffset: DefaultMaxOffset}
 	var seen facts.Seen
 	failures := Failures(probeVantage(t.Context(), env, &seen))
 	if len(failures) != 1 || failures[0].Reason != reasonVantageLost {

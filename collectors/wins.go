@@ -46,7 +46,7 @@ func winsTargets(s *site.Site, n site.Network) []Target {
 	t := namesTarget("wins", s, n)
 	domain, _ := s.Domains.NetBIOSDomain()
 	t.Name = domain + "@" + serverNames(s.Lease.WINSServers, winsPort)
-	t.Lease = site.Lease{WINSServers: s.Lease.WINSServers}
+	t.Lease = &site.Lease{WINSServers: s.Lease.WINSServers}
 	t.Firmware = nil // all of them ask alike
 	return []Target{t}
 }

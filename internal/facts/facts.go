@@ -106,11 +106,11 @@ type Lookup struct {
 	Name string
 	Type phone.RecordType
 	// Random marks a made-up name, asked to find wildcard records.
-	Random  bool
-	Outcome Outcome
-	phone.Records
+	Random bool
 	// OverTCP tells that the answer did not fit into UDP.
 	OverTCP bool
+	Outcome Outcome
+	phone.Records
 	// Detail is the error behind an outcome that is not settled.
 	Detail string
 	Took   time.Duration

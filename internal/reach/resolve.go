@@ -26,8 +26,8 @@ const (
 	// maxRecords bounds what is kept of one answer.
 	maxRecords = 64
 	// udpBuffer is larger than the 512 bytes a resolver may send us, to be lenient with those that
-	// send more.
-	udpBuffer = 4096
+	// send more, up to a packet that is not in pieces.
+	udpBuffer = 1500
 )
 
 // Resolve asks for the addresses of one name as a phone does: it turns to the next resolver only when one
