@@ -184,16 +184,11 @@ func (f *File) Update(change func(*Data) bool) error {
 
 // write replaces the file as a whole, so that a crash leaves the old one or the new one.
 func (f *File) write() error {
-	content, err := json.MarshalIndent(&f.data, "", "  ")
-	if err != nil {
-		return err
-	}
 	temporary, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*")
 	if err != nil {
 		return fmt.Errorf("%s: the state file cannot be written: %w; give the exporter a folder it may write to", f.path, err)
 	}
-	_, err = temporary.Write(content)
-	err = errors.Join(err, keepOwner(temporary, f.path), temporary.Sync(), temporary.Close())
+	err = errors.Join(f.data.writeTo(temporary), keepOwner(temporary, f.path), temporary.Sync(), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), f.path)
 	}
