@@ -118,10 +118,11 @@ func TestTargetKeyOfSettings(t *testing.T) {
 			Directory: site.Directory{Credential: reader()}, Certsrv: site.Certsrv{Credential: reader()},
 		}
 	}
-	if settings().Key() != settings().Key() {
+	key := settings().Key()
+	if again := settings().Key(); again != key {
 		t.Error("equal settings give different keys")
 	}
-	known := map[string]int{settings().Key(): -1}
+	known := map[string]int{key: -1}
 	for i, change := range []func(*Target){
 		func(t *Target) { t.Vantage = nil }, func(t *Target) { t.Vantage.Names[0] = "fabrikam.com" },
 		func(t *Target) { t.Lease = nil }, func(t *Target) { t.Lease.SIPServers[0] = "pool02.contoso.com" },
