@@ -135,21 +135,13 @@ func (g *Judged) Verdicts(cache *signin.Cache, shared *reach.Shared, last func(*
 	if d := anyOf(seen).Directory; d != nil {
 		forest = d.Forest()
 	}
-	return verdictsOf(cache, seen, g.profiles(shared, forest), now), complete
+	return signin.Judge(cache, seen, g.profiles(shared, forest), now), complete
 }
 
 // Traits lists what may be behind a verdict that became another.
 func (g *Judged) Traits(last func(*Planned) *Report) []signin.Trait {
 	seen, _, _ := g.gather(func(p *Planned) (*Report, time.Time) { return last(p), time.Now() }, time.Now())
 	return signin.Traits(anyOf(seen), g.Pool.Target.Domains)
-}
-
-func verdictsOf(cache *signin.Cache, seen map[string]*facts.Seen, profiles []phone.Profile, now time.Time) []*signin.Verdict {
-	var all []*signin.Verdict
-	for _, p := range profiles {
-		all = append(all, signin.Judge(cache, seen[p.Firmware.Version], p, now))
-	}
-	return all
 }
 
 // anyOf is what was seen, without regard to the firmware.

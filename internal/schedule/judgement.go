@@ -74,7 +74,7 @@ func (s *Scheduler) judgeAnew(g *judgement, now time.Time) (anew bool) {
 		return false
 	}
 	one := anyOf(seen)
-	all := verdictsOf(s.cache, seen, g.profiles(s.shared, g.forest(one.Directory)), now)
+	all := signin.Judge(s.cache, seen, g.profiles(s.shared, g.forest(one.Directory)), now)
 	if s.doubted(g, all, failed) {
 		return false
 	}

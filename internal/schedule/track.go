@@ -55,7 +55,7 @@ type trackKey struct {
 }
 
 func trackOf(name string, n site.NetworkName, v *signin.Verdict) trackKey {
-	return trackKey{name, n, v.Profile.Firmware.Version, v.Profile.Kind}
+	return trackKey{name, n, v.Firmware, v.Kind}
 }
 
 // traits are what may be behind a verdict that became another. They are worked out when they are asked for, which is
@@ -235,7 +235,7 @@ func (l *changeLine) add(name string, v *signin.Verdict) {
 	if !slices.Contains(l.sites, name) {
 		l.sites = append(l.sites, name)
 	}
-	if p := v.Profile.Firmware.Version + " " + string(v.Profile.Kind); !slices.Contains(l.phones, p) {
+	if p := v.Firmware + " " + string(v.Kind); !slices.Contains(l.phones, p) {
 		l.phones = append(l.phones, p)
 	}
 }

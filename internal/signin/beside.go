@@ -94,8 +94,8 @@ func both(a, b Outcome) Outcome {
 	if grave(b.State) > grave(a.State) {
 		a.State = b.State
 	}
-	if a.ValidUntil.IsZero() || !b.ValidUntil.IsZero() && b.ValidUntil.Before(a.ValidUntil) {
-		a.ValidUntil, a.Ends, a.AnchorEnds = b.ValidUntil, b.Ends, b.AnchorEnds
+	if EndsBefore(b.Ends, a.Ends) {
+		a.Ends, a.Anchor = b.Ends, b.Anchor
 	}
 	a.Servers = append(a.Servers, b.Servers...)
 	a.Findings = append(a.Findings, b.Findings...)

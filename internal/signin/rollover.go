@@ -11,8 +11,12 @@ import (
 // Strands tells whether a roll-over of the root that is under way strands a kind of phone. It is seen in the verdict on
 // enrolled phones.
 func (v *Verdict) Strands(kind phone.Kind) bool {
-	by := map[phone.Kind]*phone.Reason{phone.New: reasonStrandsNew, phone.Enrolled: reasonStrandsEnrolled}[kind]
-	return slices.ContainsFunc(v.compared.Findings, func(f Finding) bool { return f.Reason == by })
+	return kind == phone.New && v.strandsNew || kind == phone.Enrolled && v.strandsEnrolled
+}
+
+// has tells whether a reason was found.
+func (o *Outcome) has(r *phone.Reason) bool {
+	return slices.ContainsFunc(o.Findings, func(f Finding) bool { return f.Reason == r })
 }
 
 // Ahead tells that a roll-over of the root is to come: Active Directory publishes a root that enrolled phones do not hold,
@@ -42,8 +46,11 @@ func (c *Case) isAhead(compared *Outcome) bool {
 // in the same root as before, and new phones must find it the day the pool is mended.
 func (c *Case) comparedBy(trust *Judged) Outcome {
 	_, stale := c.seen.Stale[phone.StepTrust]
-	if c.profile.Kind != phone.Enrolled || stale || c.seen.Pool == nil || len(trust.Servers) > 0 {
-		return trust.Outcome
+	if c.profile.Kind != phone.Enrolled || stale || c.seen.Pool == nil {
+		return *trust.Outcome
+	}
+	if out := c.judgeTrust(); trust.State != NotReached && len(out.Servers) > 0 {
+		return out
 	}
 	j := c.truster()
 	return fold(c.follow(func(a *Attempt, s *facts.PoolServer) bool {

@@ -1,10 +1,10 @@
 package signin
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -183,12 +183,12 @@ func (o *Outcome) endsWith(a *Attempt) {
 	if a.Trust == nil {
 		return
 	}
-	at, certificate := a.Trust.Path.ValidUntil()
-	if certificate != nil && (o.ValidUntil.IsZero() || at.Before(o.ValidUntil)) {
-		o.ValidUntil, o.Ends = at, facts.Subject(certificate)
-		o.AnchorEnds = time.Time{}
-		if anchor := a.Trust.Anchor(); anchor != nil {
-			o.AnchorEnds = anchor.NotAfter
-		}
+	if _, certificate := a.Trust.Path.ValidUntil(); EndsBefore(certificate, o.Ends) {
+		o.Ends, o.Anchor = certificate, a.Trust.Anchor()
 	}
+}
+
+// EndsBefore tells whether a certificate ends before another. Either may be nil, of which no end is known.
+func EndsBefore(a, b *x509.Certificate) bool {
+	return a != nil && (b == nil || a.NotAfter.Before(b.NotAfter))
 }

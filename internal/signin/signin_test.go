@@ -410,12 +410,20 @@ func TestTrust(t *testing.T) {
 					t.Errorf("judged without knowing the roots: %t", got.Unanchored)
 				}
 				through := got.State == OK || got.State == Degraded || strings.HasPrefix(want, "blocked link_expired")
-				if through == (Verdicts{{}, got}).ValidUntil().IsZero() {
-					t.Errorf("%s: %s, and it ends %s", kind, got.State, got.ValidUntil)
+				if through == (got.Ends == nil) {
+					t.Errorf("%s: %s, and it ends %s", kind, got.State, got.ValidUntil())
 				}
 			}
 		})
 	}
+}
+
+func texts(all []netip.AddrPort) []string {
+	var out []string
+	for _, a := range all {
+		out = append(out, a.String())
+	}
+	return out
 }
 
 // TestTrustAlongTheOrder: the phone goes on to the next server when it does not trust one.
@@ -460,14 +468,15 @@ func TestTrustAlongTheOrder(t *testing.T) {
 			if diff := cmp.Diff(tt.want, summary(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if !got.ValidUntil.Equal(tt.until) {
-				t.Errorf("ends %s with %s, want %s", got.ValidUntil, got.Ends, tt.until)
+			if !got.ValidUntil().Equal(tt.until) {
+				t.Errorf("ends %s, want %s", got.ValidUntil(), tt.until)
 			}
-			if !tt.until.IsZero() && (!got.AnchorEnds.Equal(later) || got.Ends != "CN="+sipHost) {
-				t.Errorf("%s ends first, the root %s", got.Ends, got.AnchorEnds)
+			if !tt.until.IsZero() && (!got.Anchor.NotAfter.Equal(later) || subject(got.Ends) != "CN="+sipHost) {
+				t.Errorf("%s ends first, the root %s", subject(got.Ends), got.Anchor.NotAfter)
 			}
-			trusted, refused := Verdicts{got}.Addresses()
-			if diff := cmp.Diff([][]string{tt.trusted, tt.refused}, [][]string{trusted, refused}); diff != "" {
+			got.addresses = judgedAddresses(got.Servers)
+			trusted, refused := (&Verdict{Walk: []Judged{{Outcome: &got}}}).Addresses()
+			if diff := cmp.Diff([][]string{tt.trusted, tt.refused}, [][]string{texts(trusted), texts(refused)}); diff != "" {
 				t.Errorf("trusted and refused (-want +got):\n%s", diff)
 			}
 			if r := got.Reason(); (r == nil) != (got.State == OK || len(got.Findings) == 0) {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"strings"
@@ -41,71 +42,102 @@ func Worst(a, b Readiness) Readiness {
 // NotProven is what a verdict says nothing about, however good it is.
 const NotProven = "the user's password, what the registrar says after the logon, and the call itself"
 
-// Judged is the outcome of a step.
+// Judged is the outcome of a step. Kinds of phones that fare alike share it, and nobody may change it.
 type Judged struct {
 	Step *Step
-	Outcome
+	*Outcome
 }
 
 // Verdict is how far one kind of phone gets.
 type Verdict struct {
-	Profile phone.Profile
-	State   Readiness
+	// Firmware is the version.
+	Firmware string
+	Kind     phone.Kind
+	State    Readiness
 	// Walk holds every step of the sign-in, Beside what a phone needs besides.
 	Walk, Beside []Judged
 	// At is the first step that makes the state what it is; nil when it is ready, or the exporter's own network is
 	// gone. Why says what was found there; it is empty when ready.
 	At  *Judged
 	Why Finding
-	// ValidUntil is when the first certificate ends on which the sign-in depends, and Ends its name.
-	ValidUntil time.Time
-	Ends       string
-	// compared is where the roots of enrolled phones were held against those that AD publishes.
-	compared Outcome
-	ahead    bool
+	// Ends is the first certificate to end of those on which the sign-in depends; nil where that is not known.
+	Ends *x509.Certificate
+
+	strandsNew, strandsEnrolled, ahead bool // what a roll-over does
 }
 
-// Judge gives the verdict on one kind of phone. Chains that were judged before are looked up in the cache.
-func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdict {
-	c := newCase(cache, seen, p, at)
-	v := &Verdict{Profile: p, Walk: c.outcomes(walk), Beside: c.outcomes(beside)}
+// Judge gives the verdicts on kinds of phones at one place, by what was seen for the firmware of each. Chains that were
+// judged before are looked up in the cache.
+func Judge(cache *Cache, seen map[string]*facts.Seen, profiles []phone.Profile, at time.Time) []*Verdict {
+	all := make([]*Verdict, 0, len(profiles))
+	shared := plain()
+	for _, p := range profiles {
+		all = append(all, newCase(cache, seen[p.Firmware.Version], p, at).verdict(&shared))
+	}
+	return all
+}
+
+func (c *Case) verdict(shared *outcomes) *Verdict {
+	p := &c.profile
+	v := &Verdict{Firmware: p.Firmware.Version, Kind: p.Kind, Walk: c.outcomes(walk, shared), Beside: c.outcomes(beside, shared)}
 	v.settle(p.Kind == phone.New && (p.External || c.adNotWatched()))
-	v.compared = c.comparedBy(v.Of(phone.StepTrust))
-	v.ahead = c.isAhead(&v.compared)
-	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
+	compared := c.comparedBy(v.Of(phone.StepTrust))
+	v.strandsNew, v.strandsEnrolled, v.ahead = compared.has(reasonStrandsNew), compared.has(reasonStrandsEnrolled), c.isAhead(&compared)
+	lost := slices.IndexFunc(c.seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
-		v.lose(seen.LostVantage[lost])
+		v.lose(c.seen.LostVantage[lost], shared)
 	}
 	return v
 }
 
 // lose takes back what is said against servers, when our own network or clock is at fault.
-func (v *Verdict) lose(why Finding) {
+func (v *Verdict) lose(why Finding, shared *outcomes) {
 	v.State, v.At, v.Why = Unclear, nil, why
 	for _, steps := range [][]Judged{v.Walk, v.Beside} {
 		for i := range steps {
 			if s := &steps[i]; s.State == Blocked || s.State == Degraded {
-				s.State = Unknown
+				lost := *s.Outcome
+				lost.State = Unknown
+				s.Outcome = shared.share(lost)
 			}
 		}
 	}
 }
 
-func (c *Case) outcomes(steps []Step) []Judged {
+// outcomes are those that the verdicts of a place share.
+type outcomes []*Outcome
+
+// plainOutcomes are those of which there is nothing more to say.
+var plainOutcomes = outcomes{{State: OK}, {State: NotNeeded}, {State: NotReached}, {State: NotWatched}}
+
+// plain are outcomes that all places share.
+func plain() outcomes { return slices.Clip(plainOutcomes) }
+
+// share gives the outcome that is the same, which may be a new one.
+func (s *outcomes) share(o Outcome) *Outcome {
+	i := slices.IndexFunc(*s, o.same)
+	if i < 0 {
+		i, *s = len(*s), append(*s, new(o))
+	}
+	return (*s)[i]
+}
+
+func (c *Case) outcomes(steps []Step, shared *outcomes) []Judged {
 	out := make([]Judged, 0, len(steps))
 	for i := range steps {
 		s := &steps[i]
-		j := Judged{Step: s, Outcome: Outcome{State: NotReached}}
+		o := Outcome{State: NotReached}
 		before := slices.IndexFunc(out, func(o Judged) bool {
 			return slices.Contains(s.Needs, o.Step.Name) && (o.State == Blocked || o.State == NotReached)
 		})
 		if before < 0 {
-			j.Outcome = s.Judge(c)
+			o = s.Judge(c)
+			o.addresses, o.Servers = judgedAddresses(o.Servers), nil
 		}
-		if at, stale := c.seen.Stale[s.Name]; stale && j.State != NotNeeded && j.State != NotReached {
-			j.Outcome = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
+		if at, stale := c.seen.Stale[s.Name]; stale && o.State != NotNeeded && o.State != NotReached {
+			o = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
 		}
-		out = append(out, j)
+		out = append(out, Judged{s, shared.share(o)})
 	}
 	return out
 }
@@ -130,20 +162,39 @@ func (v *Verdict) settle(rootsUnwatched bool) {
 			v.Why = *f
 		}
 	}
-	for i := range v.Walk {
-		if o := &v.Walk[i]; !o.ValidUntil.IsZero() && (v.ValidUntil.IsZero() || o.ValidUntil.Before(v.ValidUntil)) {
-			v.ValidUntil, v.Ends = o.ValidUntil, o.Ends
+	for _, j := range v.Walk {
+		if EndsBefore(j.Ends, v.Ends) {
+			v.Ends = j.Ends
 		}
 	}
 }
 
-// Addresses lists the registrars that the phone trusts, and those that it refuses.
-func (v *Verdict) Addresses() (trusted, refused []string) {
-	is := map[netip.AddrPort]bool{}
-	for i := range v.Walk {
-		v.Walk[i].noteAddresses(is)
+// ValidUntil is when the first certificate ends on which the sign-in depends; zero where that is not known.
+func (v *Verdict) ValidUntil() time.Time {
+	if v.Ends == nil {
+		return time.Time{}
 	}
-	return inOrder(is)
+	return v.Ends.NotAfter
+}
+
+// Addresses lists the registrars' addresses, each once, whose chain the phone trusts under some name by which it comes
+// there, and those that it refuses. One of which that is not known is in neither.
+func (v *Verdict) Addresses() (trusted, refused []netip.AddrPort) {
+	for _, j := range v.Walk {
+		for _, a := range j.addresses {
+			if a.trusted && !slices.Contains(trusted, a.AddrPort) {
+				trusted = append(trusted, a.AddrPort)
+			}
+		}
+	}
+	for _, j := range v.Walk {
+		for _, a := range j.addresses {
+			if !slices.Contains(trusted, a.AddrPort) && !slices.Contains(refused, a.AddrPort) {
+				refused = append(refused, a.AddrPort)
+			}
+		}
+	}
+	return trusted, refused
 }
 
 // Steps lists all steps, those of the walk first.

@@ -198,7 +198,7 @@ func TestVerdict(t *testing.T) {
 func (c *company) judge(kind phone.Kind) *Verdict {
 	p := profile("3.5.6907.35", kind)
 	p.Held, p.External = c.held, c.external
-	return Judge(&Cache{}, c.seen, p, today)
+	return Judge(&Cache{}, map[string]*facts.Seen{p.Firmware.Version: c.seen}, []phone.Profile{p}, today)[0]
 }
 
 // TestStepsAfterABlockedOne are not reached where they need it, and judged where they do not.
@@ -240,6 +240,39 @@ func TestLostNetwork(t *testing.T) {
 	}
 }
 
+// TestPhonesShareOutcomes: kinds of phones that fare alike hold one outcome, and what one of them has lost or meets by
+// itself the others have not.
+func TestPhonesShareOutcomes(t *testing.T) {
+	c := newCompany(t)
+	c.find(phone.StepTime, oneClockOff)
+	c.find(phone.StepRoot, emptied)
+	old, late := profile("1.0.199.123", phone.Enrolled), profile("3.5.6907.35", phone.Enrolled)
+	fresh := profile("3.5.6907.35", phone.New)
+	lost := *c.seen
+	lost.LostVantage = []facts.Finding{{Reason: lostNetwork}}
+	all := Judge(&Cache{}, map[string]*facts.Seen{old.Firmware.Version: &lost, late.Firmware.Version: c.seen}, []phone.Profile{late, fresh, old}, today)
+	states := func(s phone.Step) (out []State) {
+		for _, v := range all {
+			out = append(out, v.Of(s).State)
+		}
+		return out
+	}
+	for step, want := range map[phone.Step][]State{
+		phone.StepTime:  {Degraded, Degraded, Unknown},
+		phone.StepRoot:  {NotNeeded, Degraded, NotNeeded},
+		phone.StepTrust: {OK, OK, OK},
+	} {
+		if diff := cmp.Diff(want, states(step)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step, diff)
+		}
+	}
+	for _, step := range []phone.Step{phone.StepTime, phone.StepTrust} {
+		if all[0].Of(step).Outcome != all[1].Of(step).Outcome {
+			t.Errorf("%s is held twice", step)
+		}
+	}
+}
+
 // TestUpdateReady is known only where both the answer and the files were looked at and told something.
 func TestUpdateReady(t *testing.T) {
 	for _, tt := range []struct {
@@ -264,11 +297,11 @@ func TestUpdateReady(t *testing.T) {
 // TestValidUntil is the earliest end on the way, told with its name.
 func TestValidUntil(t *testing.T) {
 	c := newCompany(t)
-	if v := c.judge(phone.New); !v.ValidUntil.Equal(nextYear) || v.Ends != "CN="+sipHost {
-		t.Errorf("ends %s with %q", v.ValidUntil, v.Ends)
+	if v := c.judge(phone.New); !v.ValidUntil().Equal(nextYear) || subject(v.Ends) != "CN="+sipHost {
+		t.Errorf("ends %s with %q", v.ValidUntil(), subject(v.Ends))
 	}
 	c.serve(issue(t, sipHost, c.root, soon))
-	if v := c.judge(phone.New); !v.ValidUntil.Equal(today.AddDate(0, 0, 7)) {
-		t.Errorf("ends %s with %q", v.ValidUntil, v.Ends)
+	if v := c.judge(phone.New); !v.ValidUntil().Equal(today.AddDate(0, 0, 7)) {
+		t.Errorf("ends %s with %q", v.ValidUntil(), subject(v.Ends))
 	}
 }

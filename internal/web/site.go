@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/signin"
@@ -206,14 +207,14 @@ func verdictOf(g group, now time.Time) verdictRow {
 	if v.State != signin.Ready && v.State != signin.NotAll {
 		return row
 	}
-	var until time.Time
+	first := v
 	for _, st := range g.Of {
-		if u := st.Verdict.ValidUntil; !u.IsZero() && (until.IsZero() || u.Before(until)) {
-			until, row.Ends = u, st.Verdict.Ends
+		if signin.EndsBefore(st.Verdict.Ends, first.Ends) {
+			first = st.Verdict
 		}
 	}
-	if !until.IsZero() {
-		row.Until = until.UTC().Format(time.DateOnly)
+	if first.Ends != nil {
+		row.Until, row.Ends = first.ValidUntil().UTC().Format(time.DateOnly), facts.Subject(first.Ends)
 	}
 	return row
 }
