@@ -97,10 +97,21 @@ func both(a, b Outcome) Outcome {
 	if EndsBefore(b.Ends, a.Ends) {
 		a.Ends, a.Anchor = b.Ends, b.Anchor
 	}
-	a.Servers = append(a.Servers, b.Servers...)
-	a.Findings = append(a.Findings, b.Findings...)
+	a.Servers, a.Findings = joined(a.Servers, b.Servers), joined(a.Findings, b.Findings)
 	a.settle()
 	return a
+}
+
+// joined are the elements of both, without a copy where one has none.
+func joined[T any](a, b []T) []T {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	default:
+		return slices.Concat(a, b)
+	}
 }
 
 // ownReasons lists the reasons of the steps beside the walk.

@@ -126,7 +126,7 @@ type Verdicts []Outcome
 // Outcomes judges every step.
 func Outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) Verdicts {
 	var out Verdicts
-	c := newCase(&Cache{}, seen, p, at)
+	c := newCase(&Cache{}, seen, &p, at)
 	for _, s := range steps {
 		out = append(out, s.Judge(c))
 	}

@@ -163,7 +163,7 @@ func summary(o Outcome) string {
 func judge(name string, seen *facts.Seen, p phone.Profile) Outcome {
 	steps := Steps()
 	i := slices.IndexFunc(steps, func(s Step) bool { return string(s.Name) == name })
-	return steps[i].Judge(newCase(&Cache{}, seen, p, today))
+	return steps[i].Judge(newCase(&Cache{}, seen, &p, today))
 }
 
 func TestTLS(t *testing.T) {

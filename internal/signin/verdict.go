@@ -70,15 +70,16 @@ type Verdict struct {
 // judged before are looked up in the cache.
 func Judge(cache *Cache, seen map[string]*facts.Seen, profiles []phone.Profile, at time.Time) []*Verdict {
 	all := make([]*Verdict, 0, len(profiles))
-	shared := plain()
-	for _, p := range profiles {
-		all = append(all, newCase(cache, seen[p.Firmware.Version], p, at).verdict(&shared))
+	c, shared := &Case{cache: cache, at: at}, plain()
+	for i := range profiles {
+		c.turnTo(seen[profiles[i].Firmware.Version], &profiles[i])
+		all = append(all, c.verdict(&shared))
 	}
 	return all
 }
 
 func (c *Case) verdict(shared *outcomes) *Verdict {
-	p := &c.profile
+	p := c.profile
 	v := &Verdict{Firmware: p.Firmware.Version, Kind: p.Kind, Walk: c.outcomes(walk, shared), Beside: c.outcomes(beside, shared)}
 	v.settle(p.Kind == phone.New && (p.External || c.adNotWatched()))
 	compared := c.comparedBy(v.Of(phone.StepTrust))
