@@ -146,6 +146,9 @@ func judgedAddresses(all []Attempt) []address {
 
 // settle orders the findings and drops those that come twice: first what made the state.
 func (o *Outcome) settle() {
+	if len(o.Findings) < 2 {
+		return
+	}
 	var once []Finding
 	for _, f := range o.Findings {
 		if !slices.Contains(once, f) {
