@@ -144,7 +144,7 @@ func (g *Judged) Verdicts(cache *signin.Cache, shared *reach.Shared, last func(*
 	if d := anyOf(seen).Directory; d != nil {
 		forest = d.Forest()
 	}
-	return signin.Judge(cache, seen, g.profiles(shared, forest), now), complete
+	return signin.Judge(cache, seen, g.profiles(shared, forest), now, nil), complete
 }
 
 // Traits lists what may be behind a verdict that became another.

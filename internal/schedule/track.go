@@ -124,14 +124,11 @@ func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Cha
 	}
 	t.advance(at)
 	t.day.worse(v.State)
-	trouble := &Trouble{Begin: at, State: v.State, Why: v.Why}
-	if v.At != nil {
-		trouble.Step = v.At.Step.Name
-	}
+	begin := at
 	goes := t.last != nil && t.last.End.IsZero()
 	switch {
 	case goes && t.last.State == v.State:
-		trouble.Begin = t.last.Begin
+		begin = t.last.Begin
 	case goes:
 		ended := *t.last
 		ended.End = at
@@ -144,7 +141,10 @@ func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Cha
 	case signin.NoVerdict:
 		return nil
 	}
-	trouble.Changed = signin.Changes(t.ready(), now())
+	trouble := &Trouble{Begin: begin, State: v.State, Why: v.Why, Changed: signin.Changes(t.ready(), now())}
+	if v.At != nil {
+		trouble.Step = v.At.Step.Name
+	}
 	if v.State == signin.Stopped || !t.lately(signin.Stopped, at) {
 		t.last = trouble
 	}

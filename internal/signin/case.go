@@ -12,6 +12,8 @@ import (
 type Case struct {
 	cache *Cache
 	at    time.Time
+	// shared are the outcomes that verdicts hold.
+	shared []*Outcome
 
 	seen    *facts.Seen
 	profile *phone.Profile

@@ -8,20 +8,26 @@ import (
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
+// rollOver is what one does to phones.
+type rollOver struct{ strandsNew, strandsEnrolled, ahead bool }
+
+func (c *Case) rollOver(trust *Judged) rollOver {
+	by := c.comparedBy(trust)
+	has := func(r *phone.Reason) bool {
+		return slices.ContainsFunc(by.Findings, func(f Finding) bool { return f.Reason == r })
+	}
+	return rollOver{has(reasonStrandsNew), has(reasonStrandsEnrolled), c.isAhead(&by)}
+}
+
 // Strands tells whether a roll-over of the root that is under way strands a kind of phone. It is seen in the verdict on
 // enrolled phones.
 func (v *Verdict) Strands(kind phone.Kind) bool {
-	return kind == phone.New && v.strandsNew || kind == phone.Enrolled && v.strandsEnrolled
-}
-
-// has tells whether a reason was found.
-func (o *Outcome) has(r *phone.Reason) bool {
-	return slices.ContainsFunc(o.Findings, func(f Finding) bool { return f.Reason == r })
+	return kind == phone.New && v.rollOver.strandsNew || kind == phone.Enrolled && v.rollOver.strandsEnrolled
 }
 
 // Ahead tells that a roll-over of the root is to come: Active Directory publishes a root that enrolled phones do not hold,
 // and the pool is still anchored in one that they do. The day the pool moves they are stranded.
-func (v *Verdict) Ahead() bool { return v.ahead }
+func (v *Verdict) Ahead() bool { return v.rollOver.ahead }
 
 // isAhead tells whether some root that is published is neither held nor built in, while the pool has not moved. A root
 // that was renewed with its key is as good as the one before, one that has ended is of no matter.

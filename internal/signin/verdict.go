@@ -63,67 +63,86 @@ type Verdict struct {
 	// Ends is the first certificate to end of those on which the sign-in depends; nil where that is not known.
 	Ends *x509.Certificate
 
-	strandsNew, strandsEnrolled, ahead bool // what a roll-over does
+	rollOver rollOver
 }
 
 // Judge gives the verdicts on kinds of phones at one place, by what was seen for the firmware of each. Chains that were
-// judged before are looked up in the cache.
-func Judge(cache *Cache, seen map[string]*facts.Seen, profiles []phone.Profile, at time.Time) []*Verdict {
+// judged before are looked up in the cache. Before are the last verdicts on the same phones, nil where there are none:
+// one that has not changed is given again.
+func Judge(cache *Cache, seen map[string]*facts.Seen, profiles []phone.Profile, at time.Time, before []*Verdict) []*Verdict {
 	all := make([]*Verdict, 0, len(profiles))
-	c, shared := &Case{cache: cache, at: at}, plain()
+	c := &Case{cache: cache, at: at, shared: outcomesOf(before)}
 	for i := range profiles {
 		c.turnTo(seen[profiles[i].Firmware.Version], &profiles[i])
-		all = append(all, c.verdict(&shared))
+		v := c.verdict()
+		if i < len(before) && v.same(before[i]) {
+			v = before[i]
+		}
+		all = append(all, v)
 	}
 	return all
 }
 
-func (c *Case) verdict(shared *outcomes) *Verdict {
+func (c *Case) verdict() *Verdict {
 	p := c.profile
-	v := &Verdict{Firmware: p.Firmware.Version, Kind: p.Kind, Walk: c.outcomes(walk, shared), Beside: c.outcomes(beside, shared)}
+	v := &Verdict{Firmware: p.Firmware.Version, Kind: p.Kind, Walk: c.outcomes(walk), Beside: c.outcomes(beside)}
 	v.settle(p.Kind == phone.New && (p.External || c.adNotWatched()))
-	compared := c.comparedBy(v.Of(phone.StepTrust))
-	v.strandsNew, v.strandsEnrolled, v.ahead = compared.has(reasonStrandsNew), compared.has(reasonStrandsEnrolled), c.isAhead(&compared)
+	v.rollOver = c.rollOver(v.Of(phone.StepTrust))
 	lost := slices.IndexFunc(c.seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
-		v.lose(c.seen.LostVantage[lost], shared)
+		c.lose(v, c.seen.LostVantage[lost])
 	}
 	return v
 }
 
+// same tells whether two verdicts are one; their outcomes are one already where they are the same.
+func (v *Verdict) same(w *Verdict) bool {
+	return v.Firmware == w.Firmware && v.Kind == w.Kind && v.State == w.State && (v.At == nil) == (w.At == nil) && v.Why == w.Why &&
+		v.rollOver == w.rollOver && slices.Equal(v.Walk, w.Walk) && slices.Equal(v.Beside, w.Beside)
+}
+
 // lose takes back what is said against servers, when our own network or clock is at fault.
-func (v *Verdict) lose(why Finding, shared *outcomes) {
+func (c *Case) lose(v *Verdict, why Finding) {
 	v.State, v.At, v.Why = Unclear, nil, why
 	for _, steps := range [][]Judged{v.Walk, v.Beside} {
 		for i := range steps {
 			if s := &steps[i]; s.State == Blocked || s.State == Degraded {
 				lost := *s.Outcome
 				lost.State = Unknown
-				s.Outcome = shared.share(lost)
+				s.Outcome = c.share(lost)
 			}
 		}
 	}
 }
 
-// outcomes are those that the verdicts of a place share.
-type outcomes []*Outcome
+// plain are outcomes of which there is nothing more to say.
+var plain = []*Outcome{{State: OK}, {State: NotNeeded}, {State: NotReached}, {State: NotWatched}}
 
-// plainOutcomes are those of which there is nothing more to say.
-var plainOutcomes = outcomes{{State: OK}, {State: NotNeeded}, {State: NotReached}, {State: NotWatched}}
-
-// plain are outcomes that all places share.
-func plain() outcomes { return slices.Clip(plainOutcomes) }
-
-// share gives the outcome that is the same, which may be a new one.
-func (s *outcomes) share(o Outcome) *Outcome {
-	i := slices.IndexFunc(*s, o.same)
-	if i < 0 {
-		i, *s = len(*s), append(*s, new(o))
+// outcomesOf lists the outcomes that verdicts hold, each once, and the plain ones.
+func outcomesOf(all []*Verdict) []*Outcome {
+	out := slices.Clip(plain)
+	for _, v := range all {
+		for _, steps := range [][]Judged{v.Walk, v.Beside} {
+			for _, j := range steps {
+				if !slices.Contains(out, j.Outcome) {
+					out = append(out, j.Outcome)
+				}
+			}
+		}
 	}
-	return (*s)[i]
+	return out
 }
 
-func (c *Case) outcomes(steps []Step, shared *outcomes) []Judged {
+// share gives the outcome that is the same, which is this one where there is none yet.
+func (c *Case) share(o Outcome) *Outcome {
+	i := slices.IndexFunc(c.shared, o.same)
+	if i < 0 {
+		i, c.shared = len(c.shared), append(c.shared, new(o))
+	}
+	return c.shared[i]
+}
+
+func (c *Case) outcomes(steps []Step) []Judged {
 	out := make([]Judged, 0, len(steps))
 	for i := range steps {
 		s := &steps[i]
@@ -138,7 +157,7 @@ func (c *Case) outcomes(steps []Step, shared *outcomes) []Judged {
 		if at, stale := c.seen.Stale[s.Name]; stale && o.State != NotNeeded && o.State != NotReached {
 			o = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
 		}
-		out = append(out, Judged{s, shared.share(o)})
+		out = append(out, Judged{s, c.share(o)})
 	}
 	return out
 }
