@@ -334,7 +334,7 @@ func (w *Writer) verdict(of []*signin.Verdict, phones string) {
 		line += fmt.Sprintf(": %s, %s", v.Why.Reason.Name, v.Why.Reason.Means)
 	}
 	if first := firstToEnd(of); v.State == signin.Ready && first.Ends != nil {
-		line += fmt.Sprintf("; until %s, when %s ends", first.ValidUntil().UTC().Format(time.DateOnly), facts.Subject(first.Ends))
+		line += fmt.Sprintf("; until %s, when %s ends", first.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(first.Ends))
 	}
 	schedule.Wrap(w.W, "", "  ", line)
 	if v.Why.Reason != nil && v.State != signin.NoVerdict {

@@ -117,7 +117,7 @@ func outcomeText(o signin.Outcome) string {
 		out += ": the phone does not come so far"
 	}
 	if o.Ends != nil {
-		out += fmt.Sprintf("; until %s, when %s ends", o.ValidUntil().UTC().Format(time.DateOnly), facts.Subject(o.Ends))
+		out += fmt.Sprintf("; until %s, when %s ends", o.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(o.Ends))
 	}
 	if o.Anchor != nil {
 		out += "; root until " + o.Anchor.NotAfter.UTC().Format(time.DateOnly)

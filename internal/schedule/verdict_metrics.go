@@ -105,7 +105,7 @@ func addVerdict(v *signin.Verdict, add func(d *metric.Desc, value float64, label
 		add(descBlocked, 1, string(v.At.Step.Name), cmp.Or(v.Why.Reason.Name, "none"))
 	}
 	if v.Ends != nil {
-		add(descValidUntil, float64(v.ValidUntil().Unix()))
+		add(descValidUntil, float64(v.Ends.NotAfter.Unix()))
 	}
 }
 

@@ -69,14 +69,6 @@ func (o *Outcome) same(p *Outcome) bool {
 		slices.Equal(o.Findings, p.Findings) && slices.Equal(o.addresses, p.addresses)
 }
 
-// ValidUntil is when the step stops to work if nothing is done; zero where that is not known.
-func (o *Outcome) ValidUntil() time.Time {
-	if o.Ends == nil {
-		return time.Time{}
-	}
-	return o.Ends.NotAfter
-}
-
 // Reason is why the state is not OK; nil when it is.
 func (o *Outcome) Reason() *phone.Reason {
 	if f := o.Why(); f != nil {

@@ -189,14 +189,6 @@ func (v *Verdict) settle(rootsUnwatched bool) {
 	}
 }
 
-// ValidUntil is when the first certificate ends on which the sign-in depends; zero where that is not known.
-func (v *Verdict) ValidUntil() time.Time {
-	if v.Ends == nil {
-		return time.Time{}
-	}
-	return v.Ends.NotAfter
-}
-
 // Addresses lists the registrars' addresses, each once, whose chain the phone trusts under some name by which it comes
 // there, and those that it refuses. One of which that is not known is in neither.
 func (v *Verdict) Addresses() (trusted, refused []netip.AddrPort) {

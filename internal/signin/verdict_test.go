@@ -285,7 +285,9 @@ func TestVerdictsAreGivenAgain(t *testing.T) {
 		{"another certificate", func(c *company) { c.serve(issue(t, sipHost, c.root, soon)) }, true, true},
 		{"a step beside", func(c *company) { c.find(phone.StepFirmware, noImage) }, true, true},
 		{"what new phones need", func(c *company) { c.find(phone.StepRoot, emptied) }, false, true},
-		{"what was seen", func(c *company) { c.seen.Findings[phone.StepTime] = []facts.Finding{{Reason: oneClockOff, Seen: "anew"}} }, true, true},
+		{"what was seen", func(c *company) {
+			c.seen.Findings[phone.StepTime] = []facts.Finding{{Reason: oneClockOff, Seen: "anew"}}
+		}, true, true},
 		{"what a roll-over does", func(c *company) { c.publish(c.root, root(t, "Young Root")) }, true, false},
 		{"the network", func(c *company) { c.seen.LostVantage = []facts.Finding{{Reason: lostNetwork}} }, true, true},
 	} {
@@ -331,11 +333,11 @@ func TestUpdateReady(t *testing.T) {
 // TestValidUntil is the earliest end on the way, told with its name.
 func TestValidUntil(t *testing.T) {
 	c := newCompany(t)
-	if v := c.judge(phone.New); !v.ValidUntil().Equal(nextYear) || subject(v.Ends) != "CN="+sipHost {
-		t.Errorf("ends %s with %q", v.ValidUntil(), subject(v.Ends))
+	if v := c.judge(phone.New); !until(v.Ends).Equal(nextYear) || subject(v.Ends) != "CN="+sipHost {
+		t.Errorf("ends %s", until(v.Ends))
 	}
 	c.serve(issue(t, sipHost, c.root, soon))
-	if v := c.judge(phone.New); !v.ValidUntil().Equal(today.AddDate(0, 0, 7)) {
-		t.Errorf("ends %s with %q", v.ValidUntil(), subject(v.Ends))
+	if v := c.judge(phone.New); !until(v.Ends).Equal(today.AddDate(0, 0, 7)) {
+		t.Errorf("ends %s", until(v.Ends))
 	}
 }

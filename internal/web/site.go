@@ -214,7 +214,7 @@ func verdictOf(g group, now time.Time) verdictRow {
 		}
 	}
 	if first.Ends != nil {
-		row.Until, row.Ends = first.ValidUntil().UTC().Format(time.DateOnly), facts.Subject(first.Ends)
+		row.Until, row.Ends = first.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(first.Ends)
 	}
 	return row
 }
