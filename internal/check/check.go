@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/reach"
 	"github.com/cx700/cx700_exporter/internal/schedule"
@@ -334,7 +333,7 @@ func (w *Writer) verdict(of []*signin.Verdict, phones string) {
 		line += fmt.Sprintf(": %s, %s", v.Why.Reason.Name, v.Why.Reason.Means)
 	}
 	if first := firstToEnd(of); v.State == signin.Ready && first.Ends != nil {
-		line += fmt.Sprintf("; until %s, when %s ends", first.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(first.Ends))
+		line += fmt.Sprintf("; until %s, when %s ends", first.Ends.NotAfter.UTC().Format(time.DateOnly), first.EndsName())
 	}
 	schedule.Wrap(w.W, "", "  ", line)
 	if v.Why.Reason != nil && v.State != signin.NoVerdict {

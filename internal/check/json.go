@@ -3,7 +3,6 @@ package check
 import (
 	"time"
 
-	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
 
@@ -63,7 +62,7 @@ func (r *Result) Document() Document {
 			d.ReasonDocument = &why
 		}
 		if v.Ends != nil {
-			d.ValidUntil, d.Ends = &v.Ends.NotAfter, facts.Subject(v.Ends)
+			d.ValidUntil, d.Ends = &v.Ends.NotAfter, v.EndsName()
 		}
 		if ready, known := v.UpdateReady(); known {
 			d.Update = &ready

@@ -189,6 +189,9 @@ func (v *Verdict) settle(rootsUnwatched bool) {
 	}
 }
 
+// EndsName is the subject of the certificate that ends first, which must be known.
+func (v *Verdict) EndsName() string { return subject(v.Ends) }
+
 // Addresses lists the registrars' addresses, each once, whose chain the phone trusts under some name by which it comes
 // there, and those that it refuses. One of which that is not known is in neither.
 func (v *Verdict) Addresses() (trusted, refused []netip.AddrPort) {

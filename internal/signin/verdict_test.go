@@ -333,7 +333,7 @@ func TestUpdateReady(t *testing.T) {
 // TestValidUntil is the earliest end on the way, told with its name.
 func TestValidUntil(t *testing.T) {
 	c := newCompany(t)
-	if v := c.judge(phone.New); !until(v.Ends).Equal(nextYear) || subject(v.Ends) != "CN="+sipHost {
+	if v := c.judge(phone.New); !until(v.Ends).Equal(nextYear) || v.EndsName() != "CN="+sipHost {
 		t.Errorf("ends %s", until(v.Ends))
 	}
 	c.serve(issue(t, sipHost, c.root, soon))

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
-	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/signin"
@@ -214,7 +213,7 @@ func verdictOf(g group, now time.Time) verdictRow {
 		}
 	}
 	if first.Ends != nil {
-		row.Until, row.Ends = first.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(first.Ends)
+		row.Until, row.Ends = first.Ends.NotAfter.UTC().Format(time.DateOnly), first.EndsName()
 	}
 	return row
 }
