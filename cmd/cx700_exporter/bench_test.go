@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // BenchmarkVerdicts judges what was seen of the healthy lab: all kinds of phones of a site on one network, with the chains
-// judged before, which is what each round of reports costs.
+// judged before, which is what each round of reports costs, and tells how much memory verdicts hold until the next.
 func BenchmarkVerdicts(b *testing.B) {
 	company, err := lab.Start(1)
 	if err != nil {
@@ -25,11 +26,31 @@ func BenchmarkVerdicts(b *testing.B) {
 		b.Run(string(g.Network), func(b *testing.B) {
 			cache := &signin.Cache{}
 			b.ReportAllocs()
-			for b.Loop() {
-				if all, complete := g.Verdicts(cache, r.shared, last, time.Now()); !complete || len(all) != 6 {
+			judge := func() []*signin.Verdict {
+				all, complete := g.Verdicts(cache, r.shared, last, time.Now())
+				if !complete || len(all) != 6 {
 					b.Fatal(len(all), complete)
 				}
+				return all
 			}
+			for b.Loop() {
+				judge()
+			}
+			var held [1000][]*signin.Verdict
+			before := heapInUse()
+			for i := range held {
+				held[i] = judge()
+			}
+			b.ReportMetric(float64(heapInUse()-before)/float64(len(held)), "B-held")
+			runtime.KeepAlive(&held)
 		})
 	}
+}
+
+// heapInUse is how many bytes are still needed.
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -82,7 +82,7 @@ func TestADayOfRecordedHealth(t *testing.T) {
 				if st.State == signin.Ready {
 					ready++
 				} else if st.State != signin.NoVerdict {
-					t.Errorf("%s %s %s: %s", st.Site, st.Verdict.Profile.Firmware.Version, st.State, st.Verdict.Text())
+					t.Errorf("%s %s %s: %s", st.Site, st.Verdict.Firmware, st.State, st.Verdict.Text())
 				}
 				return !t.Failed()
 			})

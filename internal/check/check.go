@@ -169,7 +169,7 @@ type Step struct {
 // Group is an outcome and the phones that have it.
 type Group struct {
 	Phones string
-	signin.Outcome
+	*signin.Outcome
 }
 
 func stepOf(r *Result, s signin.Step, took time.Duration) Step {
@@ -204,8 +204,8 @@ func Phones(some, all []*signin.Verdict) string {
 	}
 	of := func(kind phone.Kind, list []*signin.Verdict) (versions []string) {
 		for _, v := range list {
-			if v.Profile.Kind == kind {
-				versions = append(versions, v.Profile.Firmware.Version)
+			if v.Kind == kind {
+				versions = append(versions, v.Firmware)
 			}
 		}
 		return versions
@@ -332,8 +332,8 @@ func (w *Writer) verdict(of []*signin.Verdict, phones string) {
 	if v.Why.Reason != nil {
 		line += fmt.Sprintf(": %s, %s", v.Why.Reason.Name, v.Why.Reason.Means)
 	}
-	if until, ends := firstEnd(of); v.State == signin.Ready && !until.IsZero() {
-		line += fmt.Sprintf("; until %s, when %s ends", until.UTC().Format(time.DateOnly), ends)
+	if first := firstToEnd(of); v.State == signin.Ready && first.Ends != nil {
+		line += fmt.Sprintf("; until %s, when %s ends", first.Ends.NotAfter.UTC().Format(time.DateOnly), first.EndsName())
 	}
 	schedule.Wrap(w.W, "", "  ", line)
 	if v.Why.Reason != nil && v.State != signin.NoVerdict {
@@ -358,13 +358,15 @@ func (w *Writer) beside(r *Result) {
 	}
 }
 
-func firstEnd(of []*signin.Verdict) (until time.Time, ends string) {
-	for _, v := range of {
-		if !v.ValidUntil.IsZero() && (until.IsZero() || v.ValidUntil.Before(until)) {
-			until, ends = v.ValidUntil, v.Ends
+// firstToEnd is the verdict whose certificate ends first.
+func firstToEnd(of []*signin.Verdict) *signin.Verdict {
+	first := of[0]
+	for _, v := range of[1:] {
+		if signin.EndsBefore(v.Ends, first.Ends) {
+			first = v
 		}
 	}
-	return until, ends
+	return first
 }
 
 func (r *Result) unwatched() string {

@@ -53,7 +53,7 @@ type ReasonDocument struct {
 func (r *Result) Document() Document {
 	out := Document{Site: r.Site, Network: string(r.Judged.Network), Changed: r.Changed, Seconds: r.Took.Seconds()}
 	for _, v := range r.Verdicts {
-		d := VerdictDocument{Firmware: v.Profile.Firmware.Version, Phone: string(v.Profile.Kind), State: string(v.State), Ends: v.Ends}
+		d := VerdictDocument{Firmware: v.Firmware, Phone: string(v.Kind), State: string(v.State)}
 		if v.At != nil {
 			d.Step = string(v.At.Step.Name)
 		}
@@ -61,8 +61,8 @@ func (r *Result) Document() Document {
 			why := reasonDocument(v.Why)
 			d.ReasonDocument = &why
 		}
-		if !v.ValidUntil.IsZero() {
-			d.ValidUntil = &v.ValidUntil
+		if v.Ends != nil {
+			d.ValidUntil, d.Ends = &v.Ends.NotAfter, v.EndsName()
 		}
 		if ready, known := v.UpdateReady(); known {
 			d.Update = &ready

@@ -62,7 +62,7 @@ func CertificateOf(c *x509.Certificate) Certificate {
 	out := Certificate{
 		SHA256:             hex.EncodeToString(sum[:]),
 		Subject:            Subject(c),
-		Issuer:             distinguishedName(c.Issuer),
+		Issuer:             Issuer(c),
 		Serial:             bounded(c.SerialNumber.Text(16)),
 		NotBefore:          c.NotBefore,
 		NotAfter:           c.NotAfter,
@@ -80,6 +80,9 @@ func CertificateOf(c *x509.Certificate) Certificate {
 
 // Subject is the subject of a certificate as CertificateOf writes it.
 func Subject(c *x509.Certificate) string { return distinguishedName(c.Subject) }
+
+// Issuer is the issuer of a certificate as CertificateOf writes it.
+func Issuer(c *x509.Certificate) string { return distinguishedName(c.Issuer) }
 
 func keyOf(c *x509.Certificate) (keyType string, bits int) {
 	switch key := c.PublicKey.(type) {

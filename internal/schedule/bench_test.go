@@ -3,6 +3,7 @@ package schedule
 import (
 	"container/heap"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
+	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/site"
 )
 
 // BenchmarkIdleJob tells how much memory a job holds between its probes: one with a report of as many
@@ -35,6 +38,44 @@ func BenchmarkIdleJob(b *testing.B) {
 		b.ReportMetric(float64(heapInUse()-before)/jobs, "B/job")
 		runtime.KeepAlive(h)
 		h.Shared().Close()
+	}
+}
+
+// BenchmarkJudge tells what it costs to judge a site anew where nothing has changed, and where a certificate has, which
+// gives all its series anew.
+func BenchmarkJudge(b *testing.B) {
+	w := &world{probes: map[string]int{}}
+	root := certificate(b, "CA", nil, year(2050), x509.SHA1WithRSA)
+	w.publish(root)
+	w.show(certificate(b, "sip.fabrikam.com", root, year(2040), x509.SHA1WithRSA))
+	h := newHarness(b, 1)
+	defer h.Shared().Close()
+	h.Swap(w.plan(b, office("oslo", site.Internal)))
+	for _, j := range h.plan.Load().jobs {
+		heap.Remove(&h.due, j.index)
+		j.busy.Lock()
+		h.probe(j)
+	}
+	g := h.plan.Load().judged[0]
+	pool := g.jobs[g.Pool]
+	w.show(certificate(b, "sip.fabrikam.com", root, year(2045), x509.SHA1WithRSA))
+	other := *pool.counted.Load()
+	other.Seen = &facts.Seen{Pool: w.pool}
+	reports := []*Report{pool.counted.Load(), &other}
+	for _, of := range []struct {
+		name    string
+		reports int
+	}{{"as before", 1}, {"changed", 2}} {
+		b.Run(of.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				pool.counted.Store(reports[i%of.reports])
+				h.judge(g, time.Now())
+			}
+			if len(g.verdicts) != 6 || g.set.Load() == nil {
+				b.Fatal(len(g.verdicts), g.set.Load())
+			}
+		})
 	}
 }
 

@@ -116,11 +116,11 @@ func outcomeText(o signin.Outcome) string {
 	} else if o.State == signin.Unknown {
 		out += ": the phone does not come so far"
 	}
-	if !o.ValidUntil.IsZero() {
-		out += fmt.Sprintf("; until %s, when %s ends", o.ValidUntil.UTC().Format(time.DateOnly), o.Ends)
+	if o.Ends != nil {
+		out += fmt.Sprintf("; until %s, when %s ends", o.Ends.NotAfter.UTC().Format(time.DateOnly), facts.Subject(o.Ends))
 	}
-	if !o.AnchorEnds.IsZero() {
-		out += "; root until " + o.AnchorEnds.UTC().Format(time.DateOnly)
+	if o.Anchor != nil {
+		out += "; root until " + o.Anchor.NotAfter.UTC().Format(time.DateOnly)
 	}
 	if o.Unanchored {
 		out += "; the phone's roots are not watched, any would do"

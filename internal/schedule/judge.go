@@ -69,7 +69,7 @@ func (g *Judged) profiles(shared *reach.Shared, forest string) []phone.Profile {
 	if held == nil && forest != "" {
 		held = heldSince(shared, forest)
 	}
-	var out []phone.Profile
+	out := make([]phone.Profile, 0, len(g.Pool.Target.Firmware)*len(phone.Kinds()))
 	for _, f := range g.Pool.Target.Firmware {
 		for _, kind := range phone.Kinds() {
 			out = append(out, phone.Profile{
@@ -81,50 +81,59 @@ func (g *Judged) profiles(shared *reach.Shared, forest string) []phone.Profile {
 }
 
 // gather brings together what was seen, and what is held against it for each firmware. A step is stale where
-// something was last looked at too long ago; failed is when the newest failure was seen. It is not complete while a probe has not reported; those that run alone may
-// take hours and are not waited for.
+// something was last looked at too long ago; failed is when the newest failure was seen. It is not complete while a
+// probe has not reported; those that run alone may take hours and are not waited for.
 func (g *Judged) gather(last func(*Planned) (r *Report, looked time.Time), now time.Time) (byFirmware map[string]*facts.Seen, failed time.Time, complete bool) {
 	complete = true
 	base := facts.Seen{Stale: map[phone.Step]time.Time{}}
-	found := map[string]map[phone.Step][]facts.Finding{}
-	for _, f := range g.Pool.Target.Firmware {
-		found[f.Version] = map[phone.Step][]facts.Finding{}
-	}
+	reports, differ := make([]*Report, 0, len(g.Probes)), false
 	for _, p := range g.Probes {
 		r, looked := last(p)
 		if r == nil {
 			complete = complete && p.Collector.Alone
 			continue
 		}
+		reports, differ = append(reports, r), differ || r.byFirmware != nil
 		base.Merge(r.Seen)
 		if !r.Success() && r.Seen.Vantage == nil && r.Ended.After(failed) {
 			failed = r.Ended
 		}
-		stale := now.Sub(looked) > 2*p.Target.Interval+p.Target.Timeout
-		for _, step := range p.Collector.Steps {
-			if stale {
+		if now.Sub(looked) > 2*p.Target.Interval+p.Target.Timeout {
+			for _, step := range p.Collector.Steps {
 				base.Stale[step] = looked
-			}
-			for _, by := range found {
-				if by[step] == nil {
-					by[step] = []facts.Finding{} // asked for, and nothing found
-				}
-			}
-		}
-		for version, by := range found {
-			for _, f := range r.findings(version) {
-				step := p.Collector.StepBy(f.Reason)
-				by[step] = append(by[step], f)
 			}
 		}
 	}
 	byFirmware = map[string]*facts.Seen{}
-	for version, by := range found {
-		seen := base
-		seen.Findings, seen.LostVantage = by, by[""]
-		byFirmware[version] = &seen
+	var seen *facts.Seen
+	for _, f := range g.Pool.Target.Firmware {
+		if seen == nil || differ {
+			one := base
+			one.Findings = findingsBy(reports, f.Version)
+			one.LostVantage = one.Findings[""]
+			seen = &one
+		}
+		byFirmware[f.Version] = seen
 	}
 	return byFirmware, failed, complete
+}
+
+// findingsBy lists what a firmware has against what was seen, by the step on which it bears.
+func findingsBy(reports []*Report, firmware string) map[phone.Step][]facts.Finding {
+	out := make(map[phone.Step][]facts.Finding, len(reports))
+	for _, r := range reports {
+		c := r.Planned.Collector
+		for _, step := range c.Steps {
+			if _, asked := out[step]; !asked {
+				out[step] = nil
+			}
+		}
+		for _, f := range r.findings(firmware) {
+			step := c.StepBy(f.Reason)
+			out[step] = append(out[step], f)
+		}
+	}
+	return out
 }
 
 // Verdicts judges every kind of phone by the last reports. They are not complete while one is missing, and then right
@@ -135,21 +144,13 @@ func (g *Judged) Verdicts(cache *signin.Cache, shared *reach.Shared, last func(*
 	if d := anyOf(seen).Directory; d != nil {
 		forest = d.Forest()
 	}
-	return verdictsOf(cache, seen, g.profiles(shared, forest), now), complete
+	return signin.Judge(cache, seen, g.profiles(shared, forest), now, nil), complete
 }
 
 // Traits lists what may be behind a verdict that became another.
 func (g *Judged) Traits(last func(*Planned) *Report) []signin.Trait {
 	seen, _, _ := g.gather(func(p *Planned) (*Report, time.Time) { return last(p), time.Now() }, time.Now())
 	return signin.Traits(anyOf(seen), g.Pool.Target.Domains)
-}
-
-func verdictsOf(cache *signin.Cache, seen map[string]*facts.Seen, profiles []phone.Profile, now time.Time) []*signin.Verdict {
-	var all []*signin.Verdict
-	for _, p := range profiles {
-		all = append(all, signin.Judge(cache, seen[p.Firmware.Version], p, now))
-	}
-	return all
 }
 
 // anyOf is what was seen, without regard to the firmware.

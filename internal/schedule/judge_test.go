@@ -50,7 +50,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // certificate makes one that is valid until the year, signed with SHA-1; names tell their keys apart.
-func certificate(t *testing.T, name string, issuer *x509.Certificate, until time.Time, algorithm x509.SignatureAlgorithm) *x509.Certificate {
+func certificate(t testing.TB, name string, issuer *x509.Certificate, until time.Time, algorithm x509.SignatureAlgorithm) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(1), SignatureAlgorithm: algorithm,
@@ -137,7 +137,7 @@ func (w *world) lose() {
 	w.directory = &facts.Directory{Controllers: []facts.Controller{{Problem: facts.ControllerSilent}}}
 }
 
-func (w *world) plan(t *testing.T, sites ...*site.Site) *Plan {
+func (w *world) plan(t testing.TB, sites ...*site.Site) *Plan {
 	t.Helper()
 	plan, err := NewPlan(&site.Config{Sites: sites}, w.collectors(), []site.NetworkName{site.Internal, site.External})
 	if err != nil {
@@ -266,6 +266,33 @@ func TestJudgement(t *testing.T) {
 		h.expect(t, "the certificate has ended", map[string]string{
 			"oslo internal enrolled": "trusted 0", "oslo internal enrolled until": "2000", "oslo internal enrolled blocked": "trust link_expired",
 			"oslo internal new": "trusted 0", "oslo internal new until": "2000", "oslo internal new blocked": "trust link_expired"})
+	})
+}
+
+// TestSeriesOfVerdictsAreKept while no verdict is another, and nothing is counted.
+func TestSeriesOfVerdictsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{probes: map[string]int{}}
+		root := certificate(t, "CA", nil, year(2030), x509.SHA1WithRSA)
+		w.show(certificate(t, "sip.fabrikam.com", root, year(2030), x509.SHA1WithRSA))
+		w.publish(root)
+		h := startPlan(t, 1, w.plan(t, office("oslo", site.Internal)))
+		pass(time.Second)
+		g := h.plan.Load().judged[0]
+		before := g.set.Load()
+		h.judge(g, time.Now())
+		if before == nil || g.set.Load() != before {
+			t.Error("made anew, though nothing has changed")
+		}
+		pass(time.Minute)
+		counted := g.set.Load()
+		if counted == before {
+			t.Error("not made anew, though the verdicts were counted")
+		}
+		h.judge(g, year(2031))
+		if g.set.Load() == counted {
+			t.Error("not made anew, though the certificate has ended")
+		}
 	})
 }
 

@@ -59,8 +59,8 @@ func (g *judgement) retire() {
 	g.retired = true
 }
 
-// judgeAnew tells whether the verdicts are new; they may be what they were.
-func (s *Scheduler) judgeAnew(g *judgement, now time.Time) (anew bool) {
+// judgeAnew tells whether some verdict is another than before.
+func (s *Scheduler) judgeAnew(g *judgement, now time.Time) bool {
 	defer func() { // as in guarded: one bad chain must not end all probes
 		if p := recover(); p != nil {
 			s.log.Error("not judged", "collector", "pool", "target", g.Pool.Target.Name, "err", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
@@ -74,13 +74,14 @@ func (s *Scheduler) judgeAnew(g *judgement, now time.Time) (anew bool) {
 		return false
 	}
 	one := anyOf(seen)
-	all := verdictsOf(s.cache, seen, g.profiles(s.shared, g.forest(one.Directory)), now)
+	all := signin.Judge(s.cache, seen, g.profiles(s.shared, g.forest(one.Directory)), now, g.verdicts)
 	if s.doubted(g, all, failed) {
 		return false
 	}
+	before := g.verdicts
 	g.verdicts = all
 	s.tracks.follow(s.log, g.Judged, all, sync.OnceValue(func() []signin.Trait { return signin.Traits(one, g.Pool.Target.Domains) }), now)
-	return true
+	return !slices.Equal(all, before)
 }
 
 // confirmed is the last report of a probe whose outcome is confirmed, and when the last look ended.

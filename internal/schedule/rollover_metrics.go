@@ -20,7 +20,7 @@ const (
 
 // addRollOver says whom a roll-over strands. It is seen in the verdict on enrolled phones, whatever that is.
 func addRollOver(v *signin.Verdict, add func(d *metric.Desc, value float64, strands ...string)) {
-	if v.Profile.Kind != phone.Enrolled {
+	if v.Kind != phone.Enrolled {
 		return
 	}
 	for _, kind := range phone.Kinds() {

@@ -55,7 +55,7 @@ type trackKey struct {
 }
 
 func trackOf(name string, n site.NetworkName, v *signin.Verdict) trackKey {
-	return trackKey{name, n, v.Profile.Firmware.Version, v.Profile.Kind}
+	return trackKey{name, n, v.Firmware, v.Kind}
 }
 
 // traits are what may be behind a verdict that became another. They are worked out when they are asked for, which is
@@ -124,14 +124,11 @@ func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Cha
 	}
 	t.advance(at)
 	t.day.worse(v.State)
-	trouble := &Trouble{Begin: at, State: v.State, Why: v.Why}
-	if v.At != nil {
-		trouble.Step = v.At.Step.Name
-	}
+	begin := at
 	goes := t.last != nil && t.last.End.IsZero()
 	switch {
 	case goes && t.last.State == v.State:
-		trouble.Begin = t.last.Begin
+		begin = t.last.Begin
 	case goes:
 		ended := *t.last
 		ended.End = at
@@ -144,7 +141,10 @@ func (t *track) follow(v *signin.Verdict, now traits, at time.Time) []signin.Cha
 	case signin.NoVerdict:
 		return nil
 	}
-	trouble.Changed = signin.Changes(t.ready(), now())
+	trouble := &Trouble{Begin: begin, State: v.State, Why: v.Why, Changed: signin.Changes(t.ready(), now())}
+	if v.At != nil {
+		trouble.Step = v.At.Step.Name
+	}
 	if v.State == signin.Stopped || !t.lately(signin.Stopped, at) {
 		t.last = trouble
 	}
@@ -235,7 +235,7 @@ func (l *changeLine) add(name string, v *signin.Verdict) {
 	if !slices.Contains(l.sites, name) {
 		l.sites = append(l.sites, name)
 	}
-	if p := v.Profile.Firmware.Version + " " + string(v.Profile.Kind); !slices.Contains(l.phones, p) {
+	if p := v.Firmware + " " + string(v.Kind); !slices.Contains(l.phones, p) {
 		l.phones = append(l.phones, p)
 	}
 }

@@ -98,7 +98,7 @@ func watched(t *testing.T, memory *state.File) (*harness, *world, *clockAndVanta
 func (h *harness) standing() *Standing {
 	var out *Standing
 	h.Standings(time.Now(), func(s *Standing) bool {
-		if s.Verdict.Profile.Kind == phone.Enrolled && s.Verdict.Profile.Firmware.Version == "3.5.6907.35" {
+		if s.Verdict.Kind == phone.Enrolled && s.Verdict.Firmware == "3.5.6907.35" {
 			out = s
 		}
 		return true

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/cx700/cx700_exporter/internal/metric"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -58,18 +59,18 @@ func (s *Scheduler) samples(g *judgement) []metric.Sample {
 		for _, name := range g.Sites {
 			add := func(d *metric.Desc, value float64, labels ...string) {
 				all := make([]string, 0, 4+len(labels))
-				all = append(append(all, name, string(g.Network), v.Profile.Firmware.Version, string(v.Profile.Kind)), labels...)
+				all = append(append(all, name, string(g.Network), v.Firmware, string(v.Kind)), labels...)
 				out = append(out, metric.Sample{Desc: d, Value: value, Labels: all})
 			}
 			addTrusted(v, name, string(g.Network), &out)
 			addRollOver(v, func(d *metric.Desc, value float64, strands ...string) {
 				out = append(out, metric.Sample{Desc: d, Value: value,
-					Labels: append([]string{name, string(g.Network), v.Profile.Firmware.Version}, strands...)})
+					Labels: append([]string{name, string(g.Network), v.Firmware}, strands...)})
 			})
-			if v.Profile.Kind == phone.Enrolled {
+			if v.Kind == phone.Enrolled {
 				if ready, known := v.UpdateReady(); known {
 					out = append(out, metric.Sample{Desc: descUpdateReady, Value: number(ready),
-						Labels: []string{name, string(g.Network), v.Profile.Firmware.Version}})
+						Labels: []string{name, string(g.Network), v.Firmware}})
 				}
 			}
 			if v.State == signin.NoVerdict {
@@ -103,18 +104,16 @@ func addVerdict(v *signin.Verdict, add func(d *metric.Desc, value float64, label
 	if v.State == signin.Stopped {
 		add(descBlocked, 1, string(v.At.Step.Name), cmp.Or(v.Why.Reason.Name, "none"))
 	}
-	if !v.ValidUntil.IsZero() {
-		add(descValidUntil, float64(v.ValidUntil.Unix()))
+	if v.Ends != nil {
+		add(descValidUntil, float64(v.Ends.NotAfter.Unix()))
 	}
 }
 
 func addTrusted(v *signin.Verdict, name, network string, out *[]metric.Sample) {
 	trusted, refused := v.Addresses()
-	for value, addresses := range map[float64][]string{1: trusted, 0: refused} {
-		for _, address := range addresses {
-			*out = append(*out, metric.Sample{Desc: descPoolTrusted, Value: value,
-				Labels: []string{name, network, address, v.Profile.Firmware.Version, string(v.Profile.Kind)}})
-		}
+	for i, address := range slices.Concat(trusted, refused) {
+		*out = append(*out, metric.Sample{Desc: descPoolTrusted, Value: number(i < len(trusted)),
+			Labels: []string{name, network, address.String(), v.Firmware, string(v.Kind)}})
 	}
 }
 

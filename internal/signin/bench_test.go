@@ -21,7 +21,7 @@ func BenchmarkTrust(b *testing.B) {
 		return func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if out := newCase(cache(), seen, p, today).judgeTrust(); out.State != OK {
+				if out := newCase(cache(), seen, &p, today).judgeTrust(); out.State != OK {
 					b.Fatal(summary(out))
 				}
 			}

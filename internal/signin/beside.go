@@ -94,13 +94,24 @@ func both(a, b Outcome) Outcome {
 	if grave(b.State) > grave(a.State) {
 		a.State = b.State
 	}
-	if a.ValidUntil.IsZero() || !b.ValidUntil.IsZero() && b.ValidUntil.Before(a.ValidUntil) {
-		a.ValidUntil, a.Ends, a.AnchorEnds = b.ValidUntil, b.Ends, b.AnchorEnds
+	if EndsBefore(b.Ends, a.Ends) {
+		a.Ends, a.Anchor = b.Ends, b.Anchor
 	}
-	a.Servers = append(a.Servers, b.Servers...)
-	a.Findings = append(a.Findings, b.Findings...)
+	a.Servers, a.Findings = joined(a.Servers, b.Servers), joined(a.Findings, b.Findings)
 	a.settle()
 	return a
+}
+
+// joined are the elements of both, without a copy where one has none.
+func joined[T any](a, b []T) []T {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	default:
+		return slices.Concat(a, b)
+	}
 }
 
 // ownReasons lists the reasons of the steps beside the walk.

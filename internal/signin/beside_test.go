@@ -163,8 +163,8 @@ func TestExchangeBesideThePool(t *testing.T) {
 	e.Places[0].Answers[0] = mailAnswer(inside1, issue(t, mailHost, company))
 	e.WebServices = &facts.ExchangeServer{URL: "https://" + mailHost + "/", Answers: []facts.AutodiscoverAnswer{mailAnswer(inside2, issue(t, mailHost, company, soon))}}
 	got := judgeStep("exchange", seen, p)
-	if !got.ValidUntil.Equal(today.AddDate(0, 0, 7)) || got.State != OK {
-		t.Errorf("%s until %s", got.State, got.ValidUntil)
+	if !until(got.Ends).Equal(today.AddDate(0, 0, 7)) || got.State != OK {
+		t.Errorf("%s until %s", got.State, until(got.Ends))
 	}
 }
 

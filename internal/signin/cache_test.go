@@ -24,8 +24,8 @@ func TestCacheChangesNothing(t *testing.T) {
 				for _, kind := range phone.Kinds() {
 					p := profile(f.Version, kind)
 					p.Held, p.External = tt.held, tt.external
-					anew, again := newCase(&Cache{}, seen, p, at).judgeTrust(), newCase(cache, seen, p, at).judgeTrust()
-					if summary(anew) != summary(again) || !anew.ValidUntil.Equal(again.ValidUntil) {
+					anew, again := newCase(&Cache{}, seen, &p, at).judgeTrust(), newCase(cache, seen, &p, at).judgeTrust()
+					if summary(anew) != summary(again) || !anew.Ends.Equal(again.Ends) {
 						t.Errorf("%s, %s %s at %s: %s anew, %s again", tt.name, f.Version, kind, at, summary(anew), summary(again))
 					}
 				}

@@ -141,5 +141,5 @@ func judgeStep(name phone.Step, seen *facts.Seen, p phone.Profile) Outcome {
 	p.Domains.SMTP = smtpDomain
 	steps := append(Walk(), Services()...)
 	i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == name })
-	return steps[i].Judge(newCase(&Cache{}, seen, p, today))
+	return steps[i].Judge(newCase(&Cache{}, seen, &p, today))
 }

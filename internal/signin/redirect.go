@@ -35,7 +35,7 @@ func (c *Case) judgeSignIn() Outcome {
 
 // judgeRedirects judges the certificates along the redirects; leads is false where none leads on.
 func (c *Case) judgeRedirects() (out Outcome, leads bool) {
-	if c.seen.Pool == nil {
+	if c.seen.Pool == nil || !slices.ContainsFunc(c.seen.SIP.Servers, leadOn) {
 		return out, false
 	}
 	j := c.truster()
@@ -59,6 +59,11 @@ func (c *Case) judgeRedirects() (out Outcome, leads bool) {
 		return out, false
 	}
 	return fold(all), true
+}
+
+// leadOn tells that some answer of a registrar leads to another.
+func leadOn(s facts.SIPServer) bool {
+	return slices.ContainsFunc(s.Answers, func(a facts.SIPAnswer) bool { return a.Next != nil })
 }
 
 // asksForLogon tells that a registrar takes up a sign-in; one that takes 200 lets everybody in.

@@ -60,8 +60,8 @@ func TestRedirects(t *testing.T) {
 	} {
 		c.registrars(tt.statuses, tt.led)
 		v := c.judge(phone.Enrolled)
-		if got := verdictText(v); got != tt.want || !v.ValidUntil.Equal(tt.until) {
-			t.Errorf("%s: %s until %s, want %s until %s", tt.name, got, v.ValidUntil, tt.want, tt.until)
+		if got := verdictText(v); got != tt.want || !until(v.Ends).Equal(tt.until) {
+			t.Errorf("%s: %s until %s, want %s until %s", tt.name, got, until(v.Ends), tt.want, tt.until)
 		}
 	}
 }

@@ -8,16 +8,26 @@ import (
 	"github.com/cx700/cx700_exporter/internal/phone"
 )
 
+// rollOver is what one does to phones.
+type rollOver struct{ strandsNew, strandsEnrolled, ahead bool }
+
+func (c *Case) rollOver(trust *Judged) rollOver {
+	by := c.comparedBy(trust)
+	has := func(r *phone.Reason) bool {
+		return slices.ContainsFunc(by.Findings, func(f Finding) bool { return f.Reason == r })
+	}
+	return rollOver{has(reasonStrandsNew), has(reasonStrandsEnrolled), c.isAhead(&by)}
+}
+
 // Strands tells whether a roll-over of the root that is under way strands a kind of phone. It is seen in the verdict on
 // enrolled phones.
 func (v *Verdict) Strands(kind phone.Kind) bool {
-	by := map[phone.Kind]*phone.Reason{phone.New: reasonStrandsNew, phone.Enrolled: reasonStrandsEnrolled}[kind]
-	return slices.ContainsFunc(v.compared.Findings, func(f Finding) bool { return f.Reason == by })
+	return kind == phone.New && v.rollOver.strandsNew || kind == phone.Enrolled && v.rollOver.strandsEnrolled
 }
 
 // Ahead tells that a roll-over of the root is to come: Active Directory publishes a root that enrolled phones do not hold,
 // and the pool is still anchored in one that they do. The day the pool moves they are stranded.
-func (v *Verdict) Ahead() bool { return v.ahead }
+func (v *Verdict) Ahead() bool { return v.rollOver.ahead }
 
 // isAhead tells whether some root that is published is neither held nor built in, while the pool has not moved. A root
 // that was renewed with its key is as good as the one before, one that has ended is of no matter.
@@ -42,8 +52,11 @@ func (c *Case) isAhead(compared *Outcome) bool {
 // in the same root as before, and new phones must find it the day the pool is mended.
 func (c *Case) comparedBy(trust *Judged) Outcome {
 	_, stale := c.seen.Stale[phone.StepTrust]
-	if c.profile.Kind != phone.Enrolled || stale || c.seen.Pool == nil || len(trust.Servers) > 0 {
-		return trust.Outcome
+	if c.profile.Kind != phone.Enrolled || stale || c.seen.Pool == nil {
+		return *trust.Outcome
+	}
+	if out := c.judgeTrust(); trust.State != NotReached && len(out.Servers) > 0 {
+		return out
 	}
 	j := c.truster()
 	return fold(c.follow(func(a *Attempt, s *facts.PoolServer) bool {

@@ -32,7 +32,7 @@ func TestRollOverBehindHardening(t *testing.T) {
 				s.Modern.Problem = tt.modern
 			}
 			v := c.judge(phone.Enrolled)
-			if trust := v.Of(phone.StepTrust); trust.State != NotReached && len(trust.Servers) > 0 {
+			if trust := v.Of(phone.StepTrust); trust.State != NotReached && len(trust.addresses) > 0 {
 				t.Fatalf("the phone comes to %s", trust.State)
 			}
 			if got := v.Strands(phone.New); got != tt.strands {

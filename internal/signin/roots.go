@@ -141,7 +141,7 @@ func (s *store) roots() phone.Roots {
 
 // storeOf says what a phone holds: a new one what AD publishes now, an enrolled one what it is said to hold, else
 // what AD publishes now. Outside a new phone gets nothing.
-func storeOf(p phone.Profile, ad published) store {
+func storeOf(p *phone.Profile, ad published) store {
 	switch {
 	case p.Kind == phone.New && p.External:
 		return newStore(nil, ad.elsewhere, false)

@@ -1,10 +1,10 @@
 package signin
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/cx700/cx700_exporter/internal/facts"
 	"github.com/cx700/cx700_exporter/internal/phone"
@@ -20,8 +20,8 @@ type Attempt struct {
 	// Trust is nil where no chain was judged.
 	Trust *phone.Trust
 
-	endpoint *phone.Endpoint
-	order    int // of the endpoint
+	order int  // of the endpoint
+	bySRV bool // is how the endpoint is found
 	// spared tells that its failure is no flaw of the phone's order.
 	spared bool
 }
@@ -41,19 +41,18 @@ func (c *Case) follow(judge judgement) []Attempt {
 			continue
 		}
 		for _, address := range e.Addresses {
-			a := Attempt{Host: e.Host, Address: netip.AddrPortFrom(address, e.Port), State: OK, endpoint: e, order: order}
-			server := serverAt(p, a.Address)
-			switch proper, doubled := properPort(route, e, address, c.profile.External); {
-			case !doubled:
-			case server == nil, server.Phone.Problem != "", listens(serverAt(p, proper)), speaksNoSIP(c.seen.SIP, a.Address):
-				continue
-			default:
-				a.found(Unknown, reasonOtherPort, "nothing listens on "+proper.String())
-				out = append(out, a)
+			at := netip.AddrPortFrom(address, e.Port)
+			server := serverAt(p, at)
+			proper, doubled := properPort(route, e, address, c.profile.External)
+			if doubled && (server == nil || server.Phone.Problem != "" || listens(serverAt(p, proper)) || speaksNoSIP(c.seen.SIP, at)) {
 				continue
 			}
-			if judge(&a, server) {
-				out = append(out, a)
+			out = append(out, Attempt{Host: e.Host, Address: at, State: OK, order: order, bySRV: e.From.Type == phone.SRV})
+			switch a := &out[len(out)-1]; {
+			case doubled:
+				a.found(Unknown, reasonOtherPort, "nothing listens on "+proper.String())
+			case !judge(a, server):
+				out = out[:len(out)-1]
 			}
 		}
 	}
@@ -169,7 +168,7 @@ func stopped(all []Attempt) State {
 // an order need not exist beyond that, and of a guessed host one port is enough: servers listen on 5061 inside
 // and on 443 outside (CONTRACT section 6.1; guide pages 4 and 19).
 func counts(a, first *Attempt, all []Attempt) bool {
-	if a.endpoint.From.Type == phone.SRV || a.order == first.order {
+	if a.bySRV || a.order == first.order {
 		return true
 	}
 	otherPort := func(o Attempt) bool {
@@ -183,12 +182,12 @@ func (o *Outcome) endsWith(a *Attempt) {
 	if a.Trust == nil {
 		return
 	}
-	at, certificate := a.Trust.Path.ValidUntil()
-	if certificate != nil && (o.ValidUntil.IsZero() || at.Before(o.ValidUntil)) {
-		o.ValidUntil, o.Ends = at, facts.Subject(certificate)
-		o.AnchorEnds = time.Time{}
-		if anchor := a.Trust.Anchor(); anchor != nil {
-			o.AnchorEnds = anchor.NotAfter
-		}
+	if _, certificate := a.Trust.Path.ValidUntil(); EndsBefore(certificate, o.Ends) {
+		o.Ends, o.Anchor = certificate, a.Trust.Anchor()
 	}
+}
+
+// EndsBefore tells whether a certificate ends before another. Either may be nil, of which no end is known.
+func EndsBefore(a, b *x509.Certificate) bool {
+	return a != nil && (b == nil || a.NotAfter.Before(b.NotAfter))
 }

@@ -21,6 +21,10 @@ func (c *Case) truster() *truster { return &truster{Case: c} }
 func (j *truster) judgeServed(a *Attempt, served []*x509.Certificate) {
 	t := j.cache.trust(j.profile.Firmware, served, a.Host, &j.store, j.at)
 	a.Trust = t
+	if r := j.unwatched(t); r != nil {
+		a.found(NotWatched, r, "")
+		return
+	}
 	for _, f := range t.Faults {
 		state := Unknown
 		if t.Refused() {
@@ -32,28 +36,27 @@ func (j *truster) judgeServed(a *Attempt, served []*x509.Certificate) {
 		a.note(trustReasons[f.Reason], describe(f))
 	}
 	switch {
-	case j.profile.Kind == phone.New:
-		j.judgeNew(a)
-	case t.Trusted() && t.Anchor() == nil:
+	case !t.Trusted(), t.Anchor() != nil:
+	case j.profile.Kind != phone.New:
 		j.unanchored = true
+	case j.ad.unseen:
+		a.found(Unknown, reasonCertsrvUnseen, "")
+	case !j.ad.known:
+		a.found(Unknown, reasonADUnknown, "")
 	}
 }
 
-// judgeNew takes back what cannot be said of a new phone whose roots are not known.
-func (j *truster) judgeNew(a *Attempt) {
+// unwatched is why nothing can be said of a new phone whose roots nobody sees; nil where something can.
+func (j *truster) unwatched(t *phone.Trust) *phone.Reason {
 	switch {
-	case a.Trust.Anchor() != nil: // built in, or published
+	case j.profile.Kind != phone.New, t.Anchor() != nil: // built in, or published
+		return nil
 	case j.profile.External:
-		a.Findings = nil
-		a.found(NotWatched, reasonEnrolInside, "")
-	case j.ad.known && !j.ad.unseen:
-	case j.ad.denied:
-		a.Findings = nil
-		a.found(NotWatched, reasonADNotWatched, "")
-	case a.Trust.Trusted() && j.ad.unseen:
-		a.found(Unknown, reasonCertsrvUnseen, "")
-	case a.Trust.Trusted():
-		a.found(Unknown, reasonADUnknown, "")
+		return reasonEnrolInside
+	case j.ad.denied && (!j.ad.known || j.ad.unseen):
+		return reasonADNotWatched
+	default:
+		return nil
 	}
 }
 
@@ -72,10 +75,7 @@ func shownToPhones(phone *facts.Handshake, ours []*x509.Certificate) []*x509.Cer
 
 // visit judges the chain of a server that is no registrar; order is the one in which phones come there.
 func (j *truster) visit(host string, address netip.AddrPort, order int, served []*x509.Certificate) Attempt {
-	a := Attempt{Host: host, Address: address, State: OK, endpoint: visited, order: order}
+	a := Attempt{Host: host, Address: address, State: OK, order: order}
 	j.judgeServed(&a, served)
 	return a
 }
-
-// visited is the endpoint of a server that is found by its A record.
-var visited = &phone.Endpoint{From: phone.Candidate{Type: phone.A}}

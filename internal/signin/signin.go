@@ -5,6 +5,7 @@ package signin
 
 import (
 	"cmp"
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"time"
@@ -42,18 +43,30 @@ type Outcome struct {
 	State State
 	// Findings are the reasons for the state, and then what is noted besides.
 	Findings []Finding
-	// ValidUntil is when the step stops to work if nothing is done, and Ends the certificate that ends then; zero
-	// and empty where that is not known.
-	ValidUntil time.Time
-	Ends       string
-	// AnchorEnds is when the root ends to which the certificates lead; zero where they lead to none.
-	AnchorEnds time.Time
+	// Ends is the certificate with whose end the step stops to work if nothing is done; nil where that is not known.
+	Ends *x509.Certificate
+	// Anchor is the root to which the certificates lead; nil where they lead to none.
+	Anchor *x509.Certificate
 	// Unanchored tells that it was judged without knowing the phone's roots.
 	Unanchored bool
 	// Refused is why the phone does not trust the service's certificates; nil where it does, or where that is not known.
 	Refused *phone.Reason
-	// Servers are the addresses that were judged one by one.
+	// Servers are the addresses that were judged one by one. Verdicts do without them.
 	Servers []Attempt
+
+	addresses []address // of the Servers whose chain was judged
+}
+
+// address is one of a server, and whether the phone trusts the chain that is served there.
+type address struct {
+	netip.AddrPort
+	trusted bool
+}
+
+// same tells whether two outcomes are one; of their servers it looks at the addresses only.
+func (o *Outcome) same(p *Outcome) bool {
+	return o.State == p.State && o.Unanchored == p.Unanchored && o.Refused == p.Refused && o.Ends.Equal(p.Ends) && o.Anchor.Equal(p.Anchor) &&
+		slices.Equal(o.Findings, p.Findings) && slices.Equal(o.addresses, p.addresses)
 }
 
 // Reason is why the state is not OK; nil when it is.
@@ -105,58 +118,29 @@ type Verdicts []Outcome
 // Outcomes judges every step.
 func Outcomes(steps []Step, seen *facts.Seen, p phone.Profile, at time.Time) Verdicts {
 	var out Verdicts
-	c := newCase(&Cache{}, seen, p, at)
+	c := newCase(&Cache{}, seen, &p, at)
 	for _, s := range steps {
 		out = append(out, s.Judge(c))
 	}
 	return out
 }
 
-// ValidUntil is the earliest end of any step's; zero where none is known.
-func (v Verdicts) ValidUntil() time.Time {
-	var out time.Time
-	for _, o := range v {
-		if !o.ValidUntil.IsZero() && (out.IsZero() || o.ValidUntil.Before(out)) {
-			out = o.ValidUntil
+// judgedAddresses lists the addresses whose chain is trusted or refused; one of which that is not known is left out.
+func judgedAddresses(all []Attempt) []address {
+	var out []address
+	for i := range all {
+		if a := &all[i]; a.Trust != nil && (a.State == OK || a.State == Blocked) {
+			out = append(out, address{a.Address, a.State == OK})
 		}
 	}
 	return out
 }
 
-// Addresses lists the registrars' addresses whose chain the phone trusts under some name by which it comes there,
-// and those that it refuses. One of which that is not known is in neither.
-func (v Verdicts) Addresses() (trusted, refused []string) {
-	is := map[netip.AddrPort]bool{}
-	for i := range v {
-		v[i].noteAddresses(is)
-	}
-	return inOrder(is)
-}
-
-// noteAddresses tells of each address whether it is trusted.
-func (o *Outcome) noteAddresses(is map[netip.AddrPort]bool) {
-	for i := range o.Servers {
-		if a := &o.Servers[i]; a.Trust != nil && (a.State == OK || a.State == Blocked) {
-			is[a.Address] = is[a.Address] || a.State == OK
-		}
-	}
-}
-
-func inOrder(is map[netip.AddrPort]bool) (trusted, refused []string) {
-	for address, trusts := range is {
-		if trusts {
-			trusted = append(trusted, address.String())
-		} else {
-			refused = append(refused, address.String())
-		}
-	}
-	slices.Sort(trusted)
-	slices.Sort(refused)
-	return trusted, refused
-}
-
 // settle orders the findings and drops those that come twice: first what made the state.
 func (o *Outcome) settle() {
+	if len(o.Findings) < 2 {
+		return
+	}
 	var once []Finding
 	for _, f := range o.Findings {
 		if !slices.Contains(once, f) {

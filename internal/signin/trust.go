@@ -73,25 +73,27 @@ func describe(f phone.TrustFault) string {
 	if f.About == nil {
 		return "no certificate"
 	}
-	c := facts.CertificateOf(f.About)
+	name := subject(f.About)
 	switch f.Reason {
 	case phone.TrustReason(phone.LinkExpired):
-		return c.Subject + " ended " + c.NotAfter.UTC().Format(time.RFC3339)
+		return name + " ended " + f.About.NotAfter.UTC().Format(time.RFC3339)
 	case phone.TrustReason(phone.LinkNotYetValid):
-		return c.Subject + " begins " + c.NotBefore.UTC().Format(time.RFC3339)
+		return name + " begins " + f.About.NotBefore.UTC().Format(time.RFC3339)
 	case phone.TrustReason(phone.SHA2Link), phone.TrustReason(phone.WeakLink), phone.DoubtSHA2:
-		return c.Subject + " is signed with " + c.SignatureAlgorithm
+		return name + " is signed with " + facts.CertificateOf(f.About).SignatureAlgorithm
 	case phone.TrustReason(phone.KeyTooLong), phone.TrustReason(phone.KeyTooShort), phone.DoubtLongKey,
 		phone.TrustReason(phone.UnsupportedKey):
-		return fmt.Sprintf("%s has a key %s %d, signed with %s", c.Subject, c.KeyType, c.KeyBits, c.SignatureAlgorithm)
+		c := facts.CertificateOf(f.About)
+		return fmt.Sprintf("%s has a key %s %d, signed with %s", name, c.KeyType, c.KeyBits, c.SignatureAlgorithm)
 	case phone.NameOfOther, phone.NameByWildcard, phone.NameInShadow, phone.DoubtWildcard:
 		const few = 4
-		names := strings.Join(c.DNSNames[:min(len(c.DNSNames), few)], ", ")
-		return c.Subject + ", alternative names: " + cmp.Or(names, "none")
+		others := facts.CertificateOf(f.About).DNSNames
+		names := strings.Join(others[:min(len(others), few)], ", ")
+		return name + ", alternative names: " + cmp.Or(names, "none")
 	case phone.TrustReason(phone.UnknownRoot), phone.TrustReason(phone.IncompleteChain), phone.TrustReason(phone.RootInAIA),
 		phone.RootNotSeen:
-		return c.Subject + ", issued by " + c.Issuer
+		return name + ", issued by " + facts.Issuer(f.About)
 	default:
-		return c.Subject
+		return name
 	}
 }

@@ -38,7 +38,8 @@ func TestUnused(t *testing.T) {
 		{"the second", seen(good, good, nil), "blocked name_mismatch", "not_watched"},
 	} {
 		for i, s := range Unused() {
-			got := s.Judge(newCase(&Cache{}, tt.seen, profile("3.5.6907.35", phone.New), today))
+			p := profile("3.5.6907.35", phone.New)
+			got := s.Judge(newCase(&Cache{}, tt.seen, &p, today))
 			if diff := cmp.Diff([]string{tt.ldaps, tt.certsrv}[i], summary(got)); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", tt.name, s.Name, diff)
 			}

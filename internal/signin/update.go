@@ -71,7 +71,7 @@ func (c *Case) judgeUpdate() Outcome {
 func (j *truster) updateServer(s *facts.UpdateServer, order int) (a Attempt, met bool) {
 	switch secure := s.Secure; {
 	case !j.profile.External && s.Plain != nil && s.Plain.Response != nil:
-		return Attempt{Host: s.Host, Address: s.Plain.Address, State: OK, endpoint: visited, order: order}, true
+		return Attempt{Host: s.Host, Address: s.Plain.Address, State: OK, order: order}, true
 	case secure == nil, len(secure.Served) == 0, !j.profile.External && secure.Response == nil, secure.Status == 0:
 		return Attempt{}, false
 	default:

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func Readinesses() []Readiness { return []Readiness{Ready, NotAll, Unclear, Stop
 
 // Worst is the worse of two, of which one may be no verdict, or none yet.
 func Worst(a, b Readiness) Readiness {
-	if order := append([]Readiness{NoVerdict}, Readinesses()...); slices.Index(order, a) >= slices.Index(order, b) {
+	if order := []Readiness{NoVerdict, Ready, NotAll, Unclear, Stopped}; slices.Index(order, a) >= slices.Index(order, b) {
 		return a
 	}
 	return b
@@ -41,71 +42,122 @@ func Worst(a, b Readiness) Readiness {
 // NotProven is what a verdict says nothing about, however good it is.
 const NotProven = "the user's password, what the registrar says after the logon, and the call itself"
 
-// Judged is the outcome of a step.
+// Judged is the outcome of a step. Kinds of phones that fare alike share it, and nobody may change it.
 type Judged struct {
 	Step *Step
-	Outcome
+	*Outcome
 }
 
 // Verdict is how far one kind of phone gets.
 type Verdict struct {
-	Profile phone.Profile
-	State   Readiness
+	// Firmware is the version.
+	Firmware string
+	Kind     phone.Kind
+	State    Readiness
 	// Walk holds every step of the sign-in, Beside what a phone needs besides.
 	Walk, Beside []Judged
 	// At is the first step that makes the state what it is; nil when it is ready, or the exporter's own network is
 	// gone. Why says what was found there; it is empty when ready.
 	At  *Judged
 	Why Finding
-	// ValidUntil is when the first certificate ends on which the sign-in depends, and Ends its name.
-	ValidUntil time.Time
-	Ends       string
-	// compared is where the roots of enrolled phones were held against those that AD publishes.
-	compared Outcome
-	ahead    bool
+	// Ends is the first certificate to end of those on which the sign-in depends; nil where that is not known.
+	Ends *x509.Certificate
+
+	rollOver rollOver
 }
 
-// Judge gives the verdict on one kind of phone. Chains that were judged before are looked up in the cache.
-func Judge(cache *Cache, seen *facts.Seen, p phone.Profile, at time.Time) *Verdict {
-	c := newCase(cache, seen, p, at)
-	v := &Verdict{Profile: p, Walk: c.outcomes(walk), Beside: c.outcomes(beside)}
+// Judge gives the verdicts on kinds of phones at one place, by what was seen for the firmware of each. Chains that were
+// judged before are looked up in the cache. Before are the last verdicts on the same phones, nil where there are none:
+// one that has not changed is given again.
+func Judge(cache *Cache, seen map[string]*facts.Seen, profiles []phone.Profile, at time.Time, before []*Verdict) []*Verdict {
+	all := make([]*Verdict, 0, len(profiles))
+	c := &Case{cache: cache, at: at, shared: outcomesOf(before)}
+	for i := range profiles {
+		c.turnTo(seen[profiles[i].Firmware.Version], &profiles[i])
+		v := c.verdict()
+		if i < len(before) && v.same(before[i]) {
+			v = before[i]
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+func (c *Case) verdict() *Verdict {
+	p := c.profile
+	v := &Verdict{Firmware: p.Firmware.Version, Kind: p.Kind, Walk: c.outcomes(walk), Beside: c.outcomes(beside)}
 	v.settle(p.Kind == phone.New && (p.External || c.adNotWatched()))
-	v.compared = c.comparedBy(v.Of(phone.StepTrust))
-	v.ahead = c.isAhead(&v.compared)
-	lost := slices.IndexFunc(seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
+	v.rollOver = c.rollOver(v.Of(phone.StepTrust))
+	lost := slices.IndexFunc(c.seen.LostVantage, func(f Finding) bool { return f.Reason.Effect == phone.Blinds })
 	if lost >= 0 && v.State != NoVerdict {
-		v.lose(seen.LostVantage[lost])
+		c.lose(v, c.seen.LostVantage[lost])
 	}
 	return v
 }
 
+// same tells whether two verdicts are one; their outcomes are one already where they are the same.
+func (v *Verdict) same(w *Verdict) bool {
+	return v.Firmware == w.Firmware && v.Kind == w.Kind && v.State == w.State && (v.At == nil) == (w.At == nil) && v.Why == w.Why &&
+		v.rollOver == w.rollOver && slices.Equal(v.Walk, w.Walk) && slices.Equal(v.Beside, w.Beside)
+}
+
 // lose takes back what is said against servers, when our own network or clock is at fault.
-func (v *Verdict) lose(why Finding) {
+func (c *Case) lose(v *Verdict, why Finding) {
 	v.State, v.At, v.Why = Unclear, nil, why
 	for _, steps := range [][]Judged{v.Walk, v.Beside} {
 		for i := range steps {
 			if s := &steps[i]; s.State == Blocked || s.State == Degraded {
-				s.State = Unknown
+				lost := *s.Outcome
+				lost.State = Unknown
+				s.Outcome = c.share(lost)
 			}
 		}
 	}
+}
+
+// plain are outcomes of which there is nothing more to say.
+var plain = []*Outcome{{State: OK}, {State: NotNeeded}, {State: NotReached}, {State: NotWatched}}
+
+// outcomesOf lists the outcomes that verdicts hold, each once, and the plain ones.
+func outcomesOf(all []*Verdict) []*Outcome {
+	out := slices.Clip(plain)
+	for _, v := range all {
+		for _, steps := range [][]Judged{v.Walk, v.Beside} {
+			for _, j := range steps {
+				if !slices.Contains(out, j.Outcome) {
+					out = append(out, j.Outcome)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// share gives the outcome that is the same, which is this one where there is none yet.
+func (c *Case) share(o Outcome) *Outcome {
+	i := slices.IndexFunc(c.shared, o.same)
+	if i < 0 {
+		i, c.shared = len(c.shared), append(c.shared, new(o))
+	}
+	return c.shared[i]
 }
 
 func (c *Case) outcomes(steps []Step) []Judged {
 	out := make([]Judged, 0, len(steps))
 	for i := range steps {
 		s := &steps[i]
-		j := Judged{Step: s, Outcome: Outcome{State: NotReached}}
+		o := Outcome{State: NotReached}
 		before := slices.IndexFunc(out, func(o Judged) bool {
 			return slices.Contains(s.Needs, o.Step.Name) && (o.State == Blocked || o.State == NotReached)
 		})
 		if before < 0 {
-			j.Outcome = s.Judge(c)
+			o = s.Judge(c)
+			o.addresses, o.Servers = judgedAddresses(o.Servers), nil
 		}
-		if at, stale := c.seen.Stale[s.Name]; stale && j.State != NotNeeded && j.State != NotReached {
-			j.Outcome = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
+		if at, stale := c.seen.Stale[s.Name]; stale && o.State != NotNeeded && o.State != NotReached {
+			o = Outcome{State: Unknown, Findings: []Finding{{Reason: reasonTooOld, Seen: "last looked at " + at.UTC().Format(time.RFC3339)}}}
 		}
-		out = append(out, j)
+		out = append(out, Judged{s, c.share(o)})
 	}
 	return out
 }
@@ -130,20 +182,34 @@ func (v *Verdict) settle(rootsUnwatched bool) {
 			v.Why = *f
 		}
 	}
-	for i := range v.Walk {
-		if o := &v.Walk[i]; !o.ValidUntil.IsZero() && (v.ValidUntil.IsZero() || o.ValidUntil.Before(v.ValidUntil)) {
-			v.ValidUntil, v.Ends = o.ValidUntil, o.Ends
+	for _, j := range v.Walk {
+		if EndsBefore(j.Ends, v.Ends) {
+			v.Ends = j.Ends
 		}
 	}
 }
 
-// Addresses lists the registrars that the phone trusts, and those that it refuses.
-func (v *Verdict) Addresses() (trusted, refused []string) {
-	is := map[netip.AddrPort]bool{}
-	for i := range v.Walk {
-		v.Walk[i].noteAddresses(is)
+// EndsName is the subject of the certificate that ends first, which must be known.
+func (v *Verdict) EndsName() string { return subject(v.Ends) }
+
+// Addresses lists the registrars' addresses, each once, whose chain the phone trusts under some name by which it comes
+// there, and those that it refuses. One of which that is not known is in neither.
+func (v *Verdict) Addresses() (trusted, refused []netip.AddrPort) {
+	for _, j := range v.Walk {
+		for _, a := range j.addresses {
+			if a.trusted && !slices.Contains(trusted, a.AddrPort) {
+				trusted = append(trusted, a.AddrPort)
+			}
+		}
 	}
-	return inOrder(is)
+	for _, j := range v.Walk {
+		for _, a := range j.addresses {
+			if !slices.Contains(trusted, a.AddrPort) && !slices.Contains(refused, a.AddrPort) {
+				refused = append(refused, a.AddrPort)
+			}
+		}
+	}
+	return trusted, refused
 }
 
 // Steps lists all steps, those of the walk first.

@@ -198,7 +198,7 @@ func TestVerdict(t *testing.T) {
 func (c *company) judge(kind phone.Kind) *Verdict {
 	p := profile("3.5.6907.35", kind)
 	p.Held, p.External = c.held, c.external
-	return Judge(&Cache{}, c.seen, p, today)
+	return Judge(&Cache{}, map[string]*facts.Seen{p.Firmware.Version: c.seen}, []phone.Profile{p}, today, nil)[0]
 }
 
 // TestStepsAfterABlockedOne are not reached where they need it, and judged where they do not.
@@ -240,6 +240,75 @@ func TestLostNetwork(t *testing.T) {
 	}
 }
 
+// TestPhonesShareOutcomes: kinds of phones that fare alike hold one outcome, and what one of them has lost or meets by
+// itself the others have not.
+func TestPhonesShareOutcomes(t *testing.T) {
+	c := newCompany(t)
+	c.find(phone.StepTime, oneClockOff)
+	c.find(phone.StepRoot, emptied)
+	old, late := profile("1.0.199.123", phone.Enrolled), profile("3.5.6907.35", phone.Enrolled)
+	fresh := profile("3.5.6907.35", phone.New)
+	lost := *c.seen
+	lost.LostVantage = []facts.Finding{{Reason: lostNetwork}}
+	all := Judge(&Cache{}, map[string]*facts.Seen{old.Firmware.Version: &lost, late.Firmware.Version: c.seen}, []phone.Profile{late, fresh, old}, today, nil)
+	states := func(s phone.Step) (out []State) {
+		for _, v := range all {
+			out = append(out, v.Of(s).State)
+		}
+		return out
+	}
+	for step, want := range map[phone.Step][]State{
+		phone.StepTime:  {Degraded, Degraded, Unknown},
+		phone.StepRoot:  {NotNeeded, Degraded, NotNeeded},
+		phone.StepTrust: {OK, OK, OK},
+	} {
+		if diff := cmp.Diff(want, states(step)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step, diff)
+		}
+	}
+	for _, step := range []phone.Step{phone.StepTime, phone.StepTrust} {
+		if all[0].Of(step).Outcome != all[1].Of(step).Outcome {
+			t.Errorf("%s is held twice", step)
+		}
+	}
+}
+
+// TestVerdictsAreGivenAgain where nothing has changed, and only there.
+func TestVerdictsAreGivenAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(*company)
+		// enrolled and new tell whether the verdict on the kind is another.
+		enrolled, new bool
+	}{
+		{"nothing", func(*company) {}, false, false},
+		{"another certificate", func(c *company) { c.serve(issue(t, sipHost, c.root, soon)) }, true, true},
+		{"a step beside", func(c *company) { c.find(phone.StepFirmware, noImage) }, true, true},
+		{"what new phones need", func(c *company) { c.find(phone.StepRoot, emptied) }, false, true},
+		{"what was seen", func(c *company) {
+			c.seen.Findings[phone.StepTime] = []facts.Finding{{Reason: oneClockOff, Seen: "anew"}}
+		}, true, true},
+		{"what a roll-over does", func(c *company) { c.publish(c.root, root(t, "Young Root")) }, true, false},
+		{"the network", func(c *company) { c.seen.LostVantage = []facts.Finding{{Reason: lostNetwork}} }, true, true},
+	} {
+		c := newCompany(t)
+		c.find(phone.StepTime, oneClockOff)
+		c.held = held(c.root)
+		enrolled, fresh := profile("3.5.6907.35", phone.Enrolled), profile("3.5.6907.35", phone.New)
+		enrolled.Held, fresh.Held = c.held, c.held
+		judge := func(before []*Verdict) []*Verdict {
+			seen := *c.seen
+			return Judge(&Cache{}, map[string]*facts.Seen{"3.5.6907.35": &seen}, []phone.Profile{enrolled, fresh}, today, before)
+		}
+		before := judge(nil)
+		tt.edit(c)
+		now := judge(before)
+		if got := [2]bool{now[0] != before[0], now[1] != before[1]}; got != [2]bool{tt.enrolled, tt.new} {
+			t.Errorf("%s: enrolled, new are others: %v", tt.name, got)
+		}
+	}
+}
+
 // TestUpdateReady is known only where both the answer and the files were looked at and told something.
 func TestUpdateReady(t *testing.T) {
 	for _, tt := range []struct {
@@ -264,11 +333,11 @@ func TestUpdateReady(t *testing.T) {
 // TestValidUntil is the earliest end on the way, told with its name.
 func TestValidUntil(t *testing.T) {
 	c := newCompany(t)
-	if v := c.judge(phone.New); !v.ValidUntil.Equal(nextYear) || v.Ends != "CN="+sipHost {
-		t.Errorf("ends %s with %q", v.ValidUntil, v.Ends)
+	if v := c.judge(phone.New); !until(v.Ends).Equal(nextYear) || v.EndsName() != "CN="+sipHost {
+		t.Errorf("ends %s", until(v.Ends))
 	}
 	c.serve(issue(t, sipHost, c.root, soon))
-	if v := c.judge(phone.New); !v.ValidUntil.Equal(today.AddDate(0, 0, 7)) {
-		t.Errorf("ends %s with %q", v.ValidUntil, v.Ends)
+	if v := c.judge(phone.New); !until(v.Ends).Equal(today.AddDate(0, 0, 7)) {
+		t.Errorf("ends %s", until(v.Ends))
 	}
 }

@@ -206,14 +206,14 @@ func verdictOf(g group, now time.Time) verdictRow {
 	if v.State != signin.Ready && v.State != signin.NotAll {
 		return row
 	}
-	var until time.Time
+	first := v
 	for _, st := range g.Of {
-		if u := st.Verdict.ValidUntil; !u.IsZero() && (until.IsZero() || u.Before(until)) {
-			until, row.Ends = u, st.Verdict.Ends
+		if signin.EndsBefore(st.Verdict.Ends, first.Ends) {
+			first = st.Verdict
 		}
 	}
-	if !until.IsZero() {
-		row.Until = until.UTC().Format(time.DateOnly)
+	if first.Ends != nil {
+		row.Until, row.Ends = first.Ends.NotAfter.UTC().Format(time.DateOnly), first.EndsName()
 	}
 	return row
 }

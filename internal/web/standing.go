@@ -103,7 +103,7 @@ func (s *side) verdicts() []group {
 // urgency orders verdicts: a site whose enrolled phones are out of work comes before one that can take no new ones.
 func urgency(v *signin.Verdict) int {
 	switch {
-	case v.State == signin.Stopped && v.Profile.Kind == phone.Enrolled:
+	case v.State == signin.Stopped && v.Kind == phone.Enrolled:
 		return stoppedForAll
 	case v.State == signin.Stopped:
 		return stoppedForNew

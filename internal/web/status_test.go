@@ -235,7 +235,7 @@ func TestOverviewTellsNewPhonesApart(t *testing.T) {
 // TestHeadlineCountsPhones as far as the site file says how many there are.
 func TestHeadlineCountsPhones(t *testing.T) {
 	stopped := func(kind phone.Kind, phones int) *place {
-		v := &signin.Verdict{State: signin.Stopped, Profile: phone.Profile{Kind: kind}}
+		v := &signin.Verdict{State: signin.Stopped, Kind: kind}
 		return &place{Phones: phones, Sides: []*side{{Network: "internal", Standings: []*schedule.Standing{{Verdict: v}}}}}
 	}
 	for want, places := range map[string][]*place{
