@@ -1,7 +1,6 @@
 package alerts
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -14,18 +13,35 @@ import (
 // IndexName is the runbook that lists the others.
 const IndexName = "README"
 
-// Runbook gives the runbook of an alert, or the list of them, as Markdown; the files in runbooks/ are the same. It is
-// empty where there is no such alert.
-func Runbook(name string) string {
-	if name == IndexName {
-		return index()
-	}
+// Book is a runbook, however it is written: as Markdown in runbooks/, as HTML on the exporter's pages. In its texts code
+// stands between backticks.
+type Book struct {
+	Alert
+	// Timing says after how long the alert fires and how long it stays.
+	Timing string
+	Told   []Told
+	// Confirm says where the commands of the sections are to be run; empty where there are none.
+	Confirm  string
+	Sections []Section
+}
+
+// Told is a text and what stands in bold before it.
+type Told struct{ Title, Text string }
+
+// Section tells of one reason what the command explain does.
+type Section struct {
+	Name, Means string
+	Told        []Told
+}
+
+// Runbook gives the runbook of an alert; nil where there is no such alert.
+func Runbook(name string) *Book {
 	for _, a := range All() {
 		if a.Name == name {
 			return runbook(a)
 		}
 	}
-	return ""
+	return nil
 }
 
 // toldBy names the alert in whose runbook a reason is told, where neither its step nor what it does to phones decides.
@@ -84,38 +100,20 @@ func TellsOf(reason string) string {
 	return ""
 }
 
-// plain keeps Markdown from reading signs of a text as its own.
-var plain = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "`", "\\`", "[", `\[`)
-
-// runbook writes the runbook of an alert.
-func runbook(a Alert) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "<!-- %s -->\n\n# %s\n\n", fromTable, a.Name)
-	fmt.Fprintf(&b, "Severity %s%s. All runbooks and reasons: [index](%s).\n", a.Severity, timing(a), IndexName+".md")
-	paragraph := func(title, text string) {
-		if text != "" {
-			fmt.Fprintf(&b, "\n**%s** %s\n", title, plain.Replace(text))
-		}
-	}
-	paragraph("What has happened.", a.Means)
-	paragraph("What to do first.", a.First)
+func runbook(a Alert) *Book {
+	b := &Book{Alert: a, Timing: timing(a), Told: []Told{{"What has happened.", a.Means}, {"What to do first.", a.First}}}
 	if a.Quiet != "" {
-		paragraph("It keeps quiet", a.Quiet+".")
+		b.Told = append(b.Told, Told{"It keeps quiet", a.Quiet + "."})
 	}
-	fmt.Fprintf(&b, "\n**The condition**\n\n```promql\n%s\n```\n", a.Expr)
-	var sections strings.Builder
 	for _, c := range catalogue.Causes() {
 		if RunbookOf(c) == a.Name {
-			sections.WriteString("\n" + section(c))
+			b.Confirm = catalogue.ConfirmWhere
+			b.Sections = append(b.Sections, section(c))
 		}
 	}
-	if sections.Len() > 0 {
-		fmt.Fprintf(&b, "\n**To confirm a reason.** %s\n", catalogue.ConfirmWhere)
-	}
-	return b.String() + sections.String()
+	return b
 }
 
-// timing says after how long an alert fires and how long it stays.
 func timing(a Alert) string {
 	out := ""
 	if a.For > 0 {
@@ -127,13 +125,7 @@ func timing(a Alert) string {
 	return out
 }
 
-// section tells of one reason what the command explain does.
-func section(c catalogue.Cause) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s.\n\n", c.Name, plain.Replace(strings.ToUpper(c.Means[:1])+c.Means[1:]))
-	item := func(title, text string) { fmt.Fprintf(&b, "- **%s:** %s\n", title, text) }
-	item("Effect", plain.Replace(catalogue.EffectText(c.Effect)))
-	item("The phone shows", plain.Replace(c.Screen))
+func section(c catalogue.Cause) Section {
 	var commands []string
 	for _, p := range c.At {
 		if command := "`" + p.Confirm() + "`"; !slices.Contains(commands, command) {
@@ -143,30 +135,35 @@ func section(c catalogue.Cause) string {
 	if commands == nil {
 		commands = []string{"see the exporter's log"}
 	}
-	item("Confirm", strings.Join(commands, " or "))
-	item("Mend", plain.Replace(c.Mend))
-	item("At the phone", plain.Replace(c.AtPhone))
-	item("Hard reset", plain.Replace(c.ResetText()))
-	return b.String()
+	return Section{c.Name, strings.ToUpper(c.Means[:1]) + c.Means[1:] + ".", []Told{
+		{"Effect", catalogue.EffectText(c.Effect)},
+		{"The phone shows", c.Screen},
+		{"Confirm", strings.Join(commands, " or ")},
+		{"Mend", c.Mend},
+		{"At the phone", c.AtPhone},
+		{"Hard reset", c.ResetText()},
+	}}
 }
 
-// index lists every alert and every reason, each with where it is told.
-func index() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "<!-- %s -->\n\n# Runbooks\n\nOne for each alert; each reason is told in one of them.\n\n## Alerts\n\n", fromTable)
-	for _, a := range All() {
-		fmt.Fprintf(&b, "- [%s](%s.md) (%s)\n", a.Name, a.Name, a.Severity)
-	}
-	b.WriteString("\n## Reasons\n")
+// Step is a part of the index: the reasons that are met at one step of the phone's walk.
+type Step struct {
+	Title   string
+	Reasons []catalogue.Cause
+}
+
+// Steps lists every reason once, in the order of the walk.
+func Steps() []Step {
+	var out []Step
 	step := "-"
 	for _, c := range catalogue.Causes() {
 		if len(c.At) > 0 && c.At[0].Step != step {
 			step = c.At[0].Step
-			fmt.Fprintf(&b, "\n**%s**\n\n", plain.Replace(stepTitle(step)))
+			out = append(out, Step{Title: stepTitle(step)})
 		}
-		fmt.Fprintf(&b, "- [%s](%s.md#%s): %s\n", c.Name, RunbookOf(c), c.Name, plain.Replace(c.Means))
+		last := &out[len(out)-1]
+		last.Reasons = append(last.Reasons, c)
 	}
-	return b.String()
+	return out
 }
 
 func stepTitle(step string) string {

@@ -11,14 +11,11 @@ import (
 
 // TestRunbooks holds the runbooks in this folder to the table and the catalogue, and leaves none over.
 func TestRunbooks(t *testing.T) {
-	names := []string{IndexName}
+	golden(t, "runbooks/"+IndexName+".md", index())
+	want := []string{IndexName + ".md"}
 	for _, a := range All() {
-		names = append(names, a.Name)
-	}
-	var want []string
-	for _, name := range names {
-		golden(t, "runbooks/"+name+".md", Runbook(name))
-		want = append(want, name+".md")
+		golden(t, "runbooks/"+a.Name+".md", Runbook(a.Name).markdown())
+		want = append(want, a.Name+".md")
 	}
 	var got []string
 	for _, file := range found(t, "runbooks/*") {
@@ -34,7 +31,7 @@ func TestRunbooks(t *testing.T) {
 // the phone, and what a hard reset does.
 func TestEveryHeadingSaysAll(t *testing.T) {
 	for _, c := range catalogue.Causes() {
-		text := section(c)
+		text := section(c).markdown()
 		for _, part := range []string{"Effect", "The phone shows", "Confirm", "Mend", "At the phone", "Hard reset"} {
 			if !regexp.MustCompile(`(?m)^- \*\*` + part + `:\*\* \S.*\S$`).MatchString(text) {
 				t.Errorf("%s says nothing of: %s", c.Name, part)
@@ -43,14 +40,12 @@ func TestEveryHeadingSaysAll(t *testing.T) {
 	}
 }
 
-var heading = regexp.MustCompile(`(?m)^## (.*)$`)
-
 // TestEveryReasonHasOneHeading in all the runbooks that the program holds, and every heading a reason.
 func TestEveryReasonHasOneHeading(t *testing.T) {
 	headings := map[string][]string{}
 	for _, a := range All() {
-		for _, m := range heading.FindAllStringSubmatch(Runbook(a.Name), -1) {
-			headings[m[1]] = append(headings[m[1]], a.Name)
+		for _, s := range Runbook(a.Name).Sections {
+			headings[s.Name] = append(headings[s.Name], a.Name)
 		}
 	}
 	for _, c := range catalogue.Causes() {

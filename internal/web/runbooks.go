@@ -2,13 +2,10 @@ package web
 
 import (
 	"bytes"
+	_ "embed"
 	"html/template"
 	"net/http"
 	"strings"
-
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/parser"
 
 	"github.com/cx700/cx700_exporter/alerts"
 )
@@ -18,28 +15,21 @@ const runbookStyle = `body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem 
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; border-top: 1px solid #8884; padding-top: .8rem; } :target { background: #fd06; }
 pre { white-space: pre-wrap; border: 1px solid #8884; padding: .5rem; } code { font-size: .9em; }`
 
-var runbookPage = template.Must(template.New("runbook").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{.Title}} · cx700_exporter</title>
-<style>{{.Style}}</style>
-</head>
-<body>
-<nav><a href="../">first page</a> <a href="./">all runbooks</a></nav>
-{{.Body}}</body>
-</html>
-`))
+//go:embed runbook.html
+var runbookHTML string
 
-// headingIDs gives a heading its own text as its anchor, as GitHub does: reasons are found by their names.
-type headingIDs struct{}
+var runbookPage = template.Must(template.New("runbook").Funcs(template.FuncMap{
+	"typed": typed, "alerts": alerts.All, "steps": alerts.Steps, "runbookOf": alerts.RunbookOf,
+}).Parse(runbookHTML))
 
-func (headingIDs) Generate(value []byte, _ ast.NodeKind) []byte {
-	return bytes.ToLower(bytes.ReplaceAll(bytes.TrimSpace(value), []byte(" "), []byte("-")))
+// typed makes code of what stands between backticks.
+func typed(text string) template.HTML {
+	parts := strings.Split(template.HTMLEscapeString(text), "`")
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = "<code>" + parts[i] + "</code>"
+	}
+	return template.HTML(strings.Join(parts, ""))
 }
-
-func (headingIDs) Put([]byte) {}
 
 // runbook shows a runbook that is built in, or the list of them. Its URL may end in .md, as it does in the repository. A
 // reason's name leads to its heading.
@@ -48,25 +38,21 @@ func runbook(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = alerts.IndexName
 	}
-	text := alerts.Runbook(name)
-	if told := alerts.TellsOf(name); text == "" && told != "" {
+	if told := alerts.TellsOf(name); told != "" {
 		http.Redirect(w, r, told+"#"+name, http.StatusFound)
 		return
 	}
-	if text == "" {
+	book := alerts.Runbook(name)
+	if book == nil && name != alerts.IndexName {
 		http.Error(w, "there is no such runbook; /runbooks/ lists them", http.StatusNotFound)
 		return
 	}
-	var body, page bytes.Buffer
-	markdown := goldmark.New(goldmark.WithParserOptions(parser.WithAutoHeadingID()))
-	err := markdown.Convert([]byte(text), &body, parser.WithContext(parser.NewContext(parser.WithIDs(headingIDs{}))))
-	if err == nil {
-		err = runbookPage.Execute(&page, struct {
-			Title string
-			Style template.CSS
-			Body  template.HTML
-		}{name, runbookStyle, template.HTML(body.String())}) // our own text, in which goldmark leaves no raw HTML
-	}
+	var page bytes.Buffer
+	err := runbookPage.Execute(&page, struct {
+		Name  string
+		Style template.CSS
+		Book  *alerts.Book
+	}{name, runbookStyle, book})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
