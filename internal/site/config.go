@@ -3,7 +3,6 @@ package site
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ const (
 	defaultObjective = 0.995
 )
 
-var versionForm = regexp.MustCompile(`^\d{1,5}(\.\d{1,5}){1,3}$`)
+var versionForm = formOf(`^\d{1,5}(\.\d{1,5}){1,3}$`)
 
 // config reads the root of a site file.
 func (r *reader) config(root *yaml.Node) *Config {
@@ -73,7 +72,7 @@ func (r *reader) profiles(n *yaml.Node, key string, into map[string]phone.Firmwa
 		if !known {
 			f = phone.Firmware{Version: k.Value, Registrar: phone.HelpOrder, Time: phone.SRVFirst, UpdateName: true, StrictSRV: true, SHA2: phone.SHA2Doubted}
 		}
-		if !versionForm.MatchString(k.Value) {
+		if !versionForm.matches(k.Value) {
 			r.fault(k, at, quoted(k.Value)+" is no version", `write it as the phone shows it, such as "3.5.6907.35"`)
 			return
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,14 +17,14 @@ const (
 )
 
 var (
-	usernameForm = regexp.MustCompile(`^([^\\@/\s]+\\[^\\@/]+|[^\\@/]+@[^\\@/\s]+\.[^\\@/\s]+)$`)
-	netbiosForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,14}$`)
+	usernameForm = formOf(`^([^\\@/\s]+\\[^\\@/]+|[^\\@/]+@[^\\@/\s]+\.[^\\@/\s]+)$`)
+	netbiosForm  = formOf(`^[A-Za-z0-9][A-Za-z0-9-]{0,14}$`)
 )
 
 // credentials reads the accounts that collectors may log on with.
 func (r *reader) credentials(n *yaml.Node, key string, into map[string]*Credential) {
 	r.entries(n, key, func(k, v *yaml.Node, at string) {
-		if !siteNameForm.MatchString(k.Value) {
+		if !siteNameForm.matches(k.Value) {
 			r.fault(k, at, quoted(k.Value)+" cannot be a credential's name", "use up to 63 letters, digits, dots, hyphens and underscores")
 			return
 		}
@@ -63,7 +62,7 @@ func (r *reader) credentialParts(n *yaml.Node, key string) {
 
 func (r *reader) username(n *yaml.Node, key string, into *string) {
 	v, ok := r.text(n, key, "an account")
-	if ok && !usernameForm.MatchString(v) {
+	if ok && !usernameForm.matches(v) {
 		// It is not shown: a password stands there now and then.
 		r.fault(n, key, "names no domain", `write the account as user@contoso.com or CONTOSO\user`)
 		return
@@ -139,7 +138,7 @@ func (r *reader) logon(n *yaml.Node, key string, into *string) {
 	case !ok || domain == "":
 		r.fault(n, key, quoted(v)+" names no domain", "write "+wanted)
 	case before && !strings.Contains(domain, "."):
-		if !netbiosForm.MatchString(domain) {
+		if !netbiosForm.matches(domain) {
 			r.fault(n, key, quoted(domain)+" is no NetBIOS name", "write "+wanted)
 			return
 		}

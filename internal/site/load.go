@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+var yamlLine = formOf(`^yaml: line (\d+): (.*)$`)
 
 // maxFileSize is more than 100,000 sites need.
 const maxFileSize = 64 << 20
@@ -87,7 +86,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 // syntaxFault takes the line out of the YAML library's message.
 func syntaxFault(file string, err error) *Fault {
 	f := &Fault{Place: Place{File: file}, Problem: "not YAML: " + err.Error(), Mend: "check indentation, quotes and colons there"}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 		f.Line, _ = strconv.Atoi(m[1])
 		f.Problem = "not YAML: " + m[2]
 	}

@@ -3,7 +3,6 @@ package site
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +16,9 @@ const dnsPort = 53
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 var (
-	siteNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
-	labelForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	connectToForm = regexp.MustCompile(`^(\[[^\]]*\]|[^:\[\]]*):([^:]*):(\[[^\]]*\]|[^:\[\]]*):([^:]*)$`)
+	siteNameForm  = formOf(`^[A-Za-z0-9._-]{1,63}$`)
+	labelForm     = formOf(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	connectToForm = formOf(`^(\[[^\]]*\]|[^:\[\]]*):([^:]*):(\[[^\]]*\]|[^:\[\]]*):([^:]*)$`)
 )
 
 func (r *reader) siteName(n *yaml.Node, key string, into *string) {
@@ -27,7 +26,7 @@ func (r *reader) siteName(n *yaml.Node, key string, into *string) {
 	if !ok {
 		return
 	}
-	if !siteNameForm.MatchString(v) {
+	if !siteNameForm.matches(v) {
 		r.fault(n, key, quoted(v)+" cannot be a site's name", "use up to 63 letters, digits, dots, hyphens and underscores")
 		return
 	}
@@ -60,7 +59,7 @@ func (r *reader) domain(n *yaml.Node, key string, labels int, into *string) {
 func dnsName(name string) bool {
 	const longest = 253
 	return len(name) <= longest &&
-		!slices.ContainsFunc(strings.Split(name, "."), func(l string) bool { return !labelForm.MatchString(l) })
+		!slices.ContainsFunc(strings.Split(name, "."), func(l string) bool { return !labelForm.matches(l) })
 }
 
 // resolvers reads addresses of DNS servers.
@@ -128,7 +127,7 @@ func (r *reader) connectTo(n *yaml.Node, key string) []ConnectTo {
 }
 
 func parseConnectTo(v string) (ConnectTo, error) {
-	m := connectToForm.FindStringSubmatch(v)
+	m := connectToForm().FindStringSubmatch(v)
 	if m == nil {
 		return ConnectTo{}, fmt.Errorf("not four parts")
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cx700/cx700_exporter/collectors"
@@ -22,9 +23,6 @@ var style string
 //go:embed frame.html
 var frameHTML string
 
-// frames holds what all pages have: head, foot and the pieces that several use.
-var frames = template.Must(template.New("frame").Funcs(template.FuncMap{"soft": soft}).Parse(frameHTML))
-
 var policy = policyOf(style, "'self'")
 
 // policyOf lets a page load nothing but its own style sheet, by its hash, and send forms to forms only.
@@ -34,8 +32,13 @@ func policyOf(style, forms string) string {
 		"'; form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
 }
 
-func pageOf(html string) *template.Template {
-	return template.Must(template.Must(frames.Clone()).Parse(html))
+// pageOf adds to a page what all have: head, foot and the pieces that several use. It is parsed when it is asked for first,
+// so that the program listens sooner.
+func pageOf(html string) func() *template.Template {
+	return sync.OnceValue(func() *template.Template {
+		frame := template.Must(template.New("frame").Funcs(template.FuncMap{"soft": soft}).Parse(frameHTML))
+		return template.Must(frame.Parse(html))
+	})
 }
 
 // soft lets a long name break behind its underscores.
@@ -72,9 +75,9 @@ func (o Options) frame(title, root string, now time.Time) frame {
 }
 
 // show writes a page.
-func show(w http.ResponseWriter, status int, page *template.Template, data any) {
+func show(w http.ResponseWriter, status int, page func() *template.Template, data any) {
 	var out bytes.Buffer
-	if err := page.Execute(&out, data); err != nil {
+	if err := page().Execute(&out, data); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

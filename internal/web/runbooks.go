@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/cx700/cx700_exporter/alerts"
 )
@@ -18,9 +19,11 @@ pre { white-space: pre-wrap; border: 1px solid #8884; padding: .5rem; } code { f
 //go:embed runbook.html
 var runbookHTML string
 
-var runbookPage = template.Must(template.New("runbook").Funcs(template.FuncMap{
-	"typed": typed, "alerts": alerts.All, "steps": alerts.Steps, "runbookOf": alerts.RunbookOf,
-}).Parse(runbookHTML))
+var runbookPage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("runbook").Funcs(template.FuncMap{
+		"typed": typed, "alerts": alerts.All, "steps": alerts.Steps, "runbookOf": alerts.RunbookOf,
+	}).Parse(runbookHTML))
+})
 
 // typed makes code of what stands between backticks.
 func typed(text string) template.HTML {
@@ -48,7 +51,7 @@ func runbook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var page bytes.Buffer
-	err := runbookPage.Execute(&page, struct {
+	err := runbookPage().Execute(&page, struct {
 		Name  string
 		Style template.CSS
 		Book  *alerts.Book
