@@ -315,7 +315,7 @@ func sumOf(path string) (sum [sha256.Size]byte) {
 // process twice as large as what it holds; it is left to starting, which would take a third longer.
 const gcPercent = 50
 
-// run probes and serves until the context ends or the server fails.
+// run serves, and once it listens probes, until the context ends or the server fails.
 func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -326,14 +326,16 @@ func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	var probing sync.WaitGroup
-	probing.Go(func() { d.scheduler.Run(ctx) })
+	begin := func() {
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(gcPercent)
+		}
+		probing.Go(func() { d.scheduler.Run(ctx) })
+	}
 	err = web.Serve(ctx, handler, &toolkit.FlagConfig{
 		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &f.SystemdSocket,
-	}, d.env.log)
+	}, d.env.log, begin)
 	stop()
 	probing.Wait()
 	if listen := new(net.OpError); errors.As(err, &listen) && listen.Op == "listen" {

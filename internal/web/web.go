@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -162,13 +164,18 @@ func (o Options) lookAt(ctx context.Context, p *schedule.Planned) *schedule.Repo
 }
 
 // Serve answers requests until the context ends, then lets those under way finish. The toolkit's flags
-// say where it listens and whether by TLS and with passwords.
-func Serve(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, log *slog.Logger) error {
+// say where it listens and whether by TLS and with passwords. Once it listens it calls begin.
+func Serve(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, log *slog.Logger, begin func()) error {
+	begin = sync.OnceFunc(begin)
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: writeTimeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { // asked for each listener that is open
+			begin()
+			return context.Background()
+		},
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
