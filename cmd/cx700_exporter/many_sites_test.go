@@ -30,7 +30,7 @@ type program struct {
 }
 
 // startProgram starts the program with a page on loopback, and gives what it writes to stdout until it listens.
-func startProgram(t *testing.T, binary string, args ...string) (p *program, stdout *lockedBuffer) {
+func startProgram(t testing.TB, binary string, args ...string) (p *program, stdout *lockedBuffer) {
 	t.Helper()
 	p, stdout = &program{log: &lockedBuffer{}}, &lockedBuffer{}
 	command := exec.Command(binary, append(args, "--web.listen-address=127.0.0.1:0")...)
@@ -52,18 +52,18 @@ func startProgram(t *testing.T, binary string, args ...string) (p *program, stdo
 	return p, stdout
 }
 
-func (p *program) metrics(t *testing.T) string {
+func (p *program) metrics(t testing.TB) string {
 	t.Helper()
 	return p.get(t, "/metrics")
 }
 
-func (p *program) get(t *testing.T, path string) string {
+func (p *program) get(t testing.TB, path string) string {
 	t.Helper()
 	return p.ask(t, http.MethodGet, path)
 }
 
 // ready waits until every target was probed.
-func (p *program) ready(t *testing.T) {
+func (p *program) ready(t testing.TB) {
 	t.Helper()
 	within(t, "all sites are probed", 5*time.Minute, func() error {
 		if ready := p.get(t, "/-/ready"); !strings.Contains(ready, "is ready") {
@@ -74,7 +74,7 @@ func (p *program) ready(t *testing.T) {
 }
 
 // ask gives the body of an answer, whatever its status.
-func (p *program) ask(t *testing.T, method, path string) string {
+func (p *program) ask(t testing.TB, method, path string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, p.url+path, nil)
 	must(t, err)
@@ -137,7 +137,7 @@ func TestThousandSites(t *testing.T) {
 }
 
 // startCompany starts a lab that leaves watching to others, and writes its site file.
-func startCompany(t *testing.T, binary string, sites int, args ...string) (company *program, path string) {
+func startCompany(t testing.TB, binary string, sites int, args ...string) (company *program, path string) {
 	t.Helper()
 	company, file := startProgram(t, binary, append([]string{"lab", "--print-config", "--no-watch"}, args...)...)
 	within(t, "the site file", time.Minute, func() error {

@@ -61,7 +61,7 @@ func newRig(t *testing.T) *rig {
 // build builds the program, without the race detector even where the test has it: it is started
 // hundreds of times, and the detector makes each start a second long. Races are looked for in the
 // tests that run its packages in this process.
-func build(t *testing.T) string {
+func build(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "cx700_exporter")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
@@ -204,7 +204,7 @@ func (e *exporter) healthy(t *testing.T) (scrape string) {
 
 // within polls until a check succeeds, and fails the test at the limit with its last complaint. It
 // returns how long that took.
-func within(t *testing.T, what string, limit time.Duration, check func() error) time.Duration {
+func within(t testing.TB, what string, limit time.Duration, check func() error) time.Duration {
 	t.Helper()
 	begin := time.Now()
 	deadline := time.NewTimer(limit)
@@ -225,7 +225,7 @@ func within(t *testing.T, what string, limit time.Duration, check func() error) 
 }
 
 // series returns the values of a family in a scrape, by what stands between the braces.
-func series(t *testing.T, scrape, name string) map[string]float64 {
+func series(t testing.TB, scrape, name string) map[string]float64 {
 	t.Helper()
 	out := map[string]float64{}
 	for _, m := range regexp.MustCompile(`(?m)^`+name+`(?:\{(.*)\})? (\S+)$`).FindAllStringSubmatch(scrape, -1) {

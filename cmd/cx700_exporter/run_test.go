@@ -17,7 +17,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	actAs()
 	goleak.VerifyTestMain(m)
 }
 
@@ -50,7 +49,7 @@ type process struct {
 
 var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
