@@ -10,8 +10,8 @@ COPY . .
 ARG TARGETOS TARGETARCH
 ARG VERSION=unknown
 ARG REVISION=unknown
-RUN GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS=-buildvcs=false make build BINARY=/out/cx700_exporter \
-	VERSION=$VERSION REVISION=$REVISION && mkdir /out/state
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS=-buildvcs=false scripts/build.sh /out/cx700_exporter "$VERSION" "$REVISION" && \
+	mkdir /out/state
 
 FROM scratch
 ARG VERSION=unknown

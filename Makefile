@@ -6,21 +6,12 @@ VERSION  ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' -
 	git describe --always --exclude '*' --dirty 2>/dev/null || echo unknown))
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BINARY   ?= cx700_exporter
-VERSION_PACKAGE := github.com/prometheus/common/version
 
 .PHONY: build test long fuzz bench lint cross service release release-check packages image
 
-# Where calls are inlined: not (-l) in what others wrote, but for scrapes and questions to DNS, nor in what works seldom.
-# The program is 3 % smaller for it. Of patterns that match a package the last one holds.
-MODULE   := github.com/cx700/cx700_exporter
-INLINING := all=-l std= $(MODULE)/...= github.com/prometheus/...= google.golang.org/protobuf/...= github.com/miekg/...= \
-	$(MODULE)/internal/lab=-l $(MODULE)/dashboards=-l
-
 # The binary, static, with its version in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -o $(BINARY) $(INLINING:%=-gcflags=%) -ldflags "-s -w \
-		-X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Revision=$(REVISION)" \
-		./cmd/cx700_exporter
+	scripts/build.sh $(BINARY) $(VERSION) $(REVISION)
 
 # The race detector needs a C compiler, which scripts/real-servers.sh installs.
 RACE = $$(if command -v "$$(go env CC)" >/dev/null; then echo -race; fi)
