@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -126,7 +127,8 @@ func BenchmarkProbeHTTP(b *testing.B) {
 	})
 }
 
-// BenchmarkProbeLDAP reads the authorities of the lab's controller over a new connection, with TLS and a logon.
+// BenchmarkProbeLDAP reads the authorities of the lab's controller over a new connection, with TLS and a logon; and asks
+// for them without either, which is denied.
 func BenchmarkProbeLDAP(b *testing.B) {
 	place := labtest.Start(b)
 	network := place.Networks[0]
@@ -146,6 +148,31 @@ func BenchmarkProbeLDAP(b *testing.B) {
 		defer s.close()
 		found, err := s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, filter, "cn", "cACertificate")
 		return errors.Join(err, failing(len(found) > 0, "nothing published"))
+	})
+	plain := diversion(network, "389", 0)
+	stranger := &controller{way: c.way, access: site.Directory{Bind: site.BindAnonymous}, host: c.host, port: 389, guard: guard}
+	measure(b, "anonymous", func(ctx context.Context) error {
+		s, err := stranger.open(ctx, []netip.Addr{netip.MustParseAddr(plain.Host)})
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		_, err = s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, filter, "cn", "cACertificate")
+		return denied(err)
+	})
+	measure(b, "bare anonymous", func(context.Context) error {
+		conn, err := ldap.DialURL("ldap://" + net.JoinHostPort(plain.ToHost, plain.ToPort))
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		dse, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"configurationNamingContext"}, nil))
+		if err != nil {
+			return err
+		}
+		_, err = conn.Search(ldap.NewSearchRequest(dse.Entries[0].GetAttributeValue("configurationNamingContext"), ldap.ScopeWholeSubtree,
+			ldap.NeverDerefAliases, 0, 0, false, filter, []string{"cn", "cACertificate"}, nil))
+		return denied(err)
 	})
 	roots, err := ReadRoots(network.Directory.RootFiles)
 	if err != nil {
@@ -176,6 +203,14 @@ func BenchmarkProbeLDAP(b *testing.B) {
 			ldap.NeverDerefAliases, 0, 0, false, filter, []string{"cn", "cACertificate"}, nil))
 		return err
 	})
+}
+
+// denied holds an answer to be what Active Directory says to strangers.
+func denied(err error) error {
+	if strings.Contains(fmt.Sprint(err), ldap.LDAPResultCodeMap[ldap.LDAPResultOperationsError]) {
+		return nil
+	}
+	return fmt.Errorf("answered %v, want it denied", err)
 }
 
 // diversion is the site's nth way to a port.
