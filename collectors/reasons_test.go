@@ -2,8 +2,10 @@ package collectors
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -137,4 +139,34 @@ func TestTargetKeyOfSettings(t *testing.T) {
 		}
 		known[changed.Key()] = i
 	}
+}
+
+// TestTargetKeyHasAll: what JSON leaves out would not tell targets apart.
+func TestTargetKeyHasAll(t *testing.T) {
+	var expect func(of reflect.Type, path string)
+	expect = func(of reflect.Type, path string) {
+		switch {
+		case of.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		case of.Kind() == reflect.Pointer, of.Kind() == reflect.Slice, of.Kind() == reflect.Map:
+			expect(of.Elem(), path)
+		case of.Kind() == reflect.Struct:
+			for _, f := range reflect.VisibleFields(of) {
+				if !f.IsExported() || f.Tag.Get("json") != "" || f.Anonymous && reaches(of, f.Type) < f.Type.NumField() {
+					t.Errorf("%s.%s is not in a key as it is", path, f.Name)
+				}
+				expect(f.Type, path+"."+f.Name)
+			}
+		}
+	}
+	expect(reflect.TypeFor[Target](), "Target")
+}
+
+// reaches counts the fields of an embedded struct that no other hides.
+func reaches(of, embedded reflect.Type) (n int) {
+	for i := range embedded.NumField() {
+		if f, found := of.FieldByName(embedded.Field(i).Name); found && len(f.Index) > 1 {
+			n++
+		}
+	}
+	return n
 }
