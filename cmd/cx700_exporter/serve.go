@@ -313,7 +313,7 @@ func sumOf(path string) (sum [sha256.Size]byte) {
 
 // gcPercent is how much room the garbage collector has beside what is in use, in percent of it. Go's own 100 makes the
 // process twice as large as what it holds; it is left to starting, which would take a third longer.
-const gcPercent = 50
+const gcPercent = 40
 
 // run serves, and once it listens probes, until the context ends or the server fails.
 func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
@@ -332,6 +332,7 @@ func (d *daemon) run(ctx context.Context, f webFlags, lab http.Handler) error {
 			debug.SetGCPercent(gcPercent)
 		}
 		probing.Go(func() { d.scheduler.Run(ctx) })
+		probing.Go(debug.FreeOSMemory) // what reading the site file took
 	}
 	err = web.Serve(ctx, handler, &toolkit.FlagConfig{
 		WebListenAddresses: &f.ListenAddress, WebConfigFile: &f.ConfigFile, WebSystemdSocket: &f.SystemdSocket,

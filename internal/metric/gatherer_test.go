@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -155,7 +156,7 @@ func TestAnswersAsPromhttp(t *testing.T) {
 	openMetrics := "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 	protobuf := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 	for _, accept := range []string{"", "*/*", "text/plain", openMetrics, protobuf, "application/json", "text/plain;version=1.0.0;escaping=allow-utf-8"} {
-		for _, coding := range []string{"", "gzip", "deflate, gzip;q=0.5", "gzip;q=0", "gzip; q=0.3", "br", "identity"} {
+		for _, coding := range []string{"", "gzip", "deflate, gzip;q=0.5", "gzip;q=0", "gzip; q=0.3", "gzip;q=bad", "gzip;q=0.1,identity;q=1", "gzip,identity;q=0.5", "gzip, identity", "br", "identity"} {
 			for _, query := range []string{"", "?name[]=cx700_b&name[]=cx700_bb_seconds", "?name[]=nothing"} {
 				t.Run(accept+" "+coding+" "+query, func(t *testing.T) {
 					r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics"+query, nil)
@@ -214,11 +215,57 @@ func TestFamiliesInPieces(t *testing.T) {
 	}
 	g := &Gatherer{Sources: func(yield func(*Set)) { each(sets, yield) }, Registry: prometheus.NewRegistry()}
 	promhttps := promhttp.HandlerForTransactional(g, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	for _, format := range []expfmt.FormatType{
+		expfmt.TypeTextPlain, expfmt.TypeOpenMetrics, expfmt.TypeProtoDelim, expfmt.TypeProtoText, expfmt.TypeProtoCompact,
+	} {
+		header := http.Header{"Accept": {string(expfmt.NewFormat(format))}}
+		want, got := scrape(t, promhttps, header).Body.String(), scrape(t, g, header).Body.String()
+		if got != want {
+			t.Errorf("%s: not as promhttp; in its formats %d and %d bytes", header, len(got), len(want))
+		}
+	}
+}
+
+// TestAsARegistry serves what an ordinary registry makes of the same series.
+func TestAsARegistry(t *testing.T) {
+	var sets []*Set
+	registry := prometheus.NewRegistry()
+	for target, name := range []string{"one", hostile, "", "a,b", strings.Repeat("long", 1000), "{}=\"\\n"} {
+		samples := []Sample{sample(descCounter, float64(target), name)}
+		for _, value := range []float64{0, 1, -1, 1e300, 0.1, math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 1795725850.462} {
+			samples = append(samples, sample(descGauge, value, name, fmt.Sprint(value)))
+		}
+		sets = append(sets, mustSet(t, samples...))
+		registry.MustRegister(ordinary(samples))
+	}
+	g := &Gatherer{Sources: func(yield func(*Set)) { each(sets, yield) }, Registry: prometheus.NewRegistry()}
 	for _, format := range []expfmt.FormatType{expfmt.TypeTextPlain, expfmt.TypeOpenMetrics, expfmt.TypeProtoDelim} {
 		header := http.Header{"Accept": {string(expfmt.NewFormat(format))}}
-		if diff := gocmp.Diff(scrape(t, promhttps, header).Body.String(), scrape(t, g, header).Body.String()); diff != "" {
-			t.Errorf("(-promhttp +ours):\n%s", diff)
+		want := scrape(t, promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}), header)
+		got := scrape(t, g, header)
+		if format == expfmt.TypeProtoDelim { // which has an order of its own
+			of := expfmt.NewFormat(format)
+			if diff := gocmp.Diff(ofFamilies(decoded(t, want.Body, of)), ofFamilies(decoded(t, got.Body, of))); diff != "" {
+				t.Errorf("%d (-registry +ours):\n%s", format, diff)
+			}
+			continue
 		}
+		lines := func(w *httptest.ResponseRecorder) []string { return slices.Sorted(strings.Lines(w.Body.String())) }
+		if diff := gocmp.Diff(lines(want), lines(got)); diff != "" {
+			t.Errorf("%d (-registry +ours):\n%s", format, diff)
+		}
+	}
+}
+
+// ordinary collects samples as metrics of client_golang.
+type ordinary []Sample
+
+func (ordinary) Describe(chan<- *prometheus.Desc) {}
+
+func (o ordinary) Collect(all chan<- prometheus.Metric) {
+	for _, s := range o {
+		kind := map[dto.MetricType]prometheus.ValueType{dto.MetricType_GAUGE: prometheus.GaugeValue, dto.MetricType_COUNTER: prometheus.CounterValue}[s.Desc.Type]
+		all <- prometheus.MustNewConstMetric(prometheus.NewDesc(s.Desc.Name, s.Desc.Help, s.Desc.Labels, nil), kind, s.Value, s.Labels...)
 	}
 }
 
@@ -281,10 +328,13 @@ func BenchmarkScrape(b *testing.B) {
 		{"sets", &Gatherer{Sources: sources, Registry: prometheus.NewRegistry()}},
 		{"gaugevec", promhttp.HandlerFor(registry, promhttp.HandlerOpts{})},
 	} {
-		for _, encoding := range []string{"identity", "gzip"} {
+		for _, encoding := range []string{"identity", "gzip", "protobuf"} {
 			b.Run(served.name+"/"+encoding, func(b *testing.B) {
 				r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
 				r.Header.Set("Accept-Encoding", encoding)
+				if encoding == "protobuf" {
+					r.Header.Set("Accept", string(expfmt.NewFormat(expfmt.TypeProtoDelim)))
+				}
 				b.ReportAllocs()
 				done := labtest.CPU(b)
 				for b.Loop() {

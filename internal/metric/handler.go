@@ -3,14 +3,18 @@ package metric
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"io"
+	"iter"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/proto"
 )
 
 // pieceSize is how many series of a family are made and written at a time.
@@ -35,7 +39,7 @@ func (g *Gatherer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var out io.Writer = w
 	if takesGzip(r.Header) {
 		w.Header().Set("Content-Encoding", "gzip")
-		packer := gzip.NewWriter(w)
+		packer := gzip.NewWriter(w)           // not kept until the next scrape: it has 0.8 MB
 		defer func() { _ = packer.Close() }() // fails where nobody reads any more
 		out = packer
 	}
@@ -44,15 +48,21 @@ func (g *Gatherer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // write ends where nobody reads any more. A family that cannot be encoded hides no other.
 func write(out io.Writer, format expfmt.Format, families []served) {
-	most := pieceSize
-	if format.FormatType() == expfmt.TypeProtoDelim {
-		most = math.MaxInt // pieces of a family would be families of one name
-	}
 	var text bytes.Buffer
 	encoder, room := expfmt.NewEncoder(&text, format), &room{}
 	for i := range families {
-		first := true
-		for piece := range families[i].pieces(room, most) {
+		f, kind := &families[i], format.FormatType()
+		if kind == expfmt.TypeProtoDelim && f.desc != nil {
+			if !writeMessage(out, &text, f.pieces(room, pieceSize)) {
+				return
+			}
+			continue
+		}
+		most, first := math.MaxInt, true
+		if kind == expfmt.TypeTextPlain || kind == expfmt.TypeOpenMetrics {
+			most = pieceSize
+		}
+		for piece := range f.pieces(room, most) {
 			text.Reset()
 			_ = encoder.Encode(piece)
 			if _, err := out.Write(withoutHead(text.Bytes(), first)); err != nil {
@@ -68,6 +78,26 @@ func write(out io.Writer, format expfmt.Format, families []served) {
 	_, _ = out.Write(text.Bytes())
 }
 
+// writeMessage writes the pieces of a family as one message after its length: of messages that follow each other protobuf
+// makes one. Its text is what a large family needs then, a tenth of its structs.
+func writeMessage(out io.Writer, text *bytes.Buffer, pieces iter.Seq[*dto.MetricFamily]) bool {
+	text.Reset()
+	for piece := range pieces {
+		if text.Len() > 0 {
+			piece.Name, piece.Help, piece.Type = nil, nil, nil
+		}
+		text.Grow(proto.Size(piece))
+		message, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(text.AvailableBuffer(), piece)
+		if err != nil {
+			return true
+		}
+		text.Write(message)
+	}
+	_, errLength := out.Write(binary.AppendUvarint(nil, uint64(text.Len())))
+	_, errText := out.Write(text.Bytes())
+	return errLength == nil && errText == nil
+}
+
 // withoutHead leaves out the lines about a family, which come before its first piece only.
 func withoutHead(text []byte, first bool) []byte {
 	for !first && bytes.HasPrefix(text, []byte("#")) {
@@ -76,15 +106,23 @@ func withoutHead(text []byte, first bool) []byte {
 	return text
 }
 
-// takesGzip tells whether gzip is asked for (RFC 9110 section 12.5.3).
+// takesGzip tells whether gzip is preferred to no compression (RFC 9110 section 12.5.3).
 func takesGzip(h http.Header) bool {
+	packed, plain := 0.0, 0.0
 	for _, field := range h.Values("Accept-Encoding") {
 		for one := range strings.SplitSeq(field, ",") {
-			coding, weight, _ := strings.Cut(strings.ReplaceAll(one, " ", ""), ";q=")
-			if q, err := strconv.ParseFloat(weight, 64); coding == "gzip" {
-				return err != nil || q > 0
+			coding, weight, weighted := strings.Cut(strings.ReplaceAll(one, " ", ""), ";q=")
+			q := 1.0
+			if weighted {
+				q, _ = strconv.ParseFloat(weight, 64)
+			}
+			switch coding {
+			case "gzip":
+				packed = q
+			case "identity":
+				plain = q
 			}
 		}
 	}
-	return false
+	return packed > plain
 }
