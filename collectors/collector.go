@@ -139,7 +139,13 @@ func (t *Target) Credentialled() bool { return len(t.Credentials()) > 0 }
 
 // Round is equal for targets that need the same walk through the names. Their probes start together,
 // so that the walk is made once. DHCP needs none, and many sites may have a server of their own.
-func (t *Target) Round() string { return fmt.Sprint(t.Way, t.Domains, t.DHCP.Servers) }
+func (t *Target) Round() string {
+	text, err := json.Marshal([]any{t.Way, t.Domains, t.DHCP.Servers})
+	if err != nil {
+		panic(err) // as in Key
+	}
+	return string(text)
+}
 
 // namesTarget is the target of collectors that depend on the phone's names.
 func namesTarget(collector string, s *site.Site, n site.Network) Target {

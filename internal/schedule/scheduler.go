@@ -192,8 +192,9 @@ func (s *Scheduler) Swap(plan *Plan) {
 		key := p.key
 		j := old[key]
 		if j == nil {
-			first := now.Add(firstTurn(p, len(plan.Jobs)))
-			j = &job{key: key, next: first, grid: s.grid(p, len(plan.Jobs), first)}
+			h := hash(p)
+			first := now.Add(firstTurn(p, h, len(plan.Jobs)))
+			j = &job{key: key, next: first, grid: s.grid(p.Target.Interval, h, len(plan.Jobs), first)}
 			added = append(added, j)
 		}
 		j.planned.Store(p)

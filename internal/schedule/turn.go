@@ -24,11 +24,11 @@ func hash(p *Planned) uint64 {
 
 // firstTurn is how soon a target is probed for the first time, in a plan with so many jobs. Whoever looks at the
 // exporter's own place comes first: what is seen before that is doubted, and an account may not look again at once.
-func firstTurn(p *Planned, jobs int) time.Duration {
+func firstTurn(p *Planned, h uint64, jobs int) time.Duration {
 	if p.Target.Collector == "vantage" {
 		return 0
 	}
-	return time.Duration(hash(p) % uint64(min(p.Target.Interval, firstRound(jobs))))
+	return time.Duration(h % uint64(min(p.Target.Interval, firstRound(jobs))))
 }
 
 // firstRound is how long it takes until so many jobs were begun once.
@@ -39,8 +39,7 @@ func firstRound(jobs int) time.Duration {
 
 // regularTurn is how long after the start of an interval a target is probed. Thousands of targets are spread over the whole
 // interval, by whole minutes first: so those of one round meet each time when both of two intervals are over.
-func regularTurn(p *Planned, jobs int) time.Duration {
-	interval, h := p.Target.Interval, hash(p)
+func regularTurn(interval time.Duration, h uint64, jobs int) time.Duration {
 	spread := min(interval, time.Minute, time.Duration(jobs)*regularSpread)
 	turn := time.Duration(h % uint64(spread))
 	if spread == time.Minute {
@@ -51,9 +50,8 @@ func regularTurn(p *Planned, jobs int) time.Duration {
 
 // grid gives the moment from which regular probes are whole intervals away. The first of them comes half an interval to one
 // and a half after the first probe.
-func (s *Scheduler) grid(p *Planned, jobs int, first time.Time) time.Time {
-	interval := p.Target.Interval
-	grid := s.born.Add(regularTurn(p, jobs) - interval)
+func (s *Scheduler) grid(interval time.Duration, h uint64, jobs int, first time.Time) time.Time {
+	grid := s.born.Add(regularTurn(interval, h, jobs) - interval)
 	passed := first.Sub(grid) + interval/2
 	return grid.Add(passed / interval * interval)
 }
