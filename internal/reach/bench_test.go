@@ -210,7 +210,7 @@ func denied(err error) error {
 	if strings.Contains(fmt.Sprint(err), ldap.LDAPResultCodeMap[ldap.LDAPResultOperationsError]) {
 		return nil
 	}
-	return fmt.Errorf("answered %v, want it denied", err)
+	return fmt.Errorf("answered %w, want it denied", err)
 }
 
 // diversion is the site's nth way to a port.
