@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cx700/cx700_exporter/internal/lab"
+	"github.com/cx700/cx700_exporter/internal/labtest"
 	"github.com/cx700/cx700_exporter/internal/schedule"
 	"github.com/cx700/cx700_exporter/internal/signin"
 )
@@ -37,20 +38,12 @@ func BenchmarkVerdicts(b *testing.B) {
 				judge()
 			}
 			var held [1000][]*signin.Verdict
-			before := heapInUse()
+			before := labtest.HeapInUse()
 			for i := range held {
 				held[i] = judge()
 			}
-			b.ReportMetric(float64(heapInUse()-before)/float64(len(held)), "B-held")
+			b.ReportMetric(float64(labtest.HeapInUse()-before)/float64(len(held)), "B-held")
 			runtime.KeepAlive(&held)
 		})
 	}
-}
-
-// heapInUse is how many bytes are still needed.
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

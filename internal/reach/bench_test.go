@@ -139,14 +139,13 @@ func BenchmarkProbeLDAP(b *testing.B) {
 	}
 	guard := NewGuard(slog.New(slog.DiscardHandler), memory)
 	c := &controller{way: Way{ConnectTo: network.ConnectTo}, access: network.Directory, host: "dc01.contoso.com", guard: guard}
-	const filter = "(objectCategory=certificationAuthority)"
 	measure(b, "fresh", func(ctx context.Context) error {
 		s, err := c.open(ctx, []netip.Addr{netip.MustParseAddr(to.Host)})
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		found, err := s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, filter, "cn", "cACertificate")
+		found, err := s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, authorities, "cn", "cACertificate")
 		return errors.Join(err, failing(len(found) > 0, "nothing published"))
 	})
 	plain := diversion(network, "389", 0)
@@ -157,7 +156,7 @@ func BenchmarkProbeLDAP(b *testing.B) {
 			return err
 		}
 		defer s.close()
-		_, err = s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, filter, "cn", "cACertificate")
+		_, err = s.search(ctx, s.rootDSE.ConfigurationNC, ldap.ScopeWholeSubtree, authorities, "cn", "cACertificate")
 		return denied(err)
 	})
 	measure(b, "bare anonymous", func(context.Context) error {
@@ -166,13 +165,7 @@ func BenchmarkProbeLDAP(b *testing.B) {
 			return err
 		}
 		defer conn.Close()
-		dse, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"configurationNamingContext"}, nil))
-		if err != nil {
-			return err
-		}
-		_, err = conn.Search(ldap.NewSearchRequest(dse.Entries[0].GetAttributeValue("configurationNamingContext"), ldap.ScopeWholeSubtree,
-			ldap.NeverDerefAliases, 0, 0, false, filter, []string{"cn", "cACertificate"}, nil))
-		return denied(err)
+		return denied(bareSearch(conn, func() error { return nil }))
 	})
 	roots, err := ReadRoots(network.Directory.RootFiles)
 	if err != nil {
@@ -192,17 +185,27 @@ func BenchmarkProbeLDAP(b *testing.B) {
 			return err
 		}
 		defer conn.Close()
-		dse, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"configurationNamingContext"}, nil))
-		if err != nil {
-			return err
-		}
-		if err := conn.Bind(network.Directory.Credential.Username, strings.TrimSpace(string(secret))); err != nil {
-			return err
-		}
-		_, err = conn.Search(ldap.NewSearchRequest(dse.Entries[0].GetAttributeValue("configurationNamingContext"), ldap.ScopeWholeSubtree,
-			ldap.NeverDerefAliases, 0, 0, false, filter, []string{"cn", "cACertificate"}, nil))
-		return err
+		return bareSearch(conn, func() error {
+			return conn.Bind(network.Directory.Credential.Username, strings.TrimSpace(string(secret)))
+		})
 	})
+}
+
+// authorities finds what Active Directory publishes.
+const authorities = "(objectCategory=certificationAuthority)"
+
+// bareSearch reads where the configuration lies, logs on and looks for authorities there.
+func bareSearch(conn *ldap.Conn, logon func() error) error {
+	dse, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"configurationNamingContext"}, nil))
+	if err != nil {
+		return err
+	}
+	if err := logon(); err != nil {
+		return err
+	}
+	_, err = conn.Search(ldap.NewSearchRequest(dse.Entries[0].GetAttributeValue("configurationNamingContext"), ldap.ScopeWholeSubtree,
+		ldap.NeverDerefAliases, 0, 0, false, authorities, []string{"cn", "cACertificate"}, nil))
+	return err
 }
 
 // denied holds an answer to be what Active Directory says to strangers.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cx700/cx700_exporter/collectors"
 	"github.com/cx700/cx700_exporter/internal/facts"
+	"github.com/cx700/cx700_exporter/internal/labtest"
 	"github.com/cx700/cx700_exporter/internal/site"
 )
 
@@ -28,14 +29,14 @@ func BenchmarkIdleJob(b *testing.B) {
 	plan := planOf(b, []*collectors.Collector{c}, manyDomains(jobs)...)
 	for b.Loop() {
 		h := newHarness(b, 1)
-		before := heapInUse()
+		before := labtest.HeapInUse()
 		h.Swap(plan)
 		for _, j := range h.plan.Load().jobs {
 			heap.Remove(&h.due, j.index)
 			j.busy.Lock()
 			h.probe(j)
 		}
-		b.ReportMetric(float64(heapInUse()-before)/jobs, "B/job")
+		b.ReportMetric(float64(labtest.HeapInUse()-before)/jobs, "B/job")
 		runtime.KeepAlive(h)
 		h.Shared().Close()
 	}
@@ -106,12 +107,4 @@ func BenchmarkResultVisible(b *testing.B) {
 	b.ReportMetric(float64(sum)/float64(b.N), "ns-to-scrape")
 	cancel()
 	<-done
-}
-
-// heapInUse is how many bytes are still needed.
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

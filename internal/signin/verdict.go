@@ -28,12 +28,15 @@ const (
 	NoVerdict Readiness = "not_watched"
 )
 
+// fromBest has no verdict first, and then the others, the best before the worse.
+var fromBest = []Readiness{NoVerdict, Ready, NotAll, Unclear, Stopped}
+
 // Readinesses lists those that a verdict may have, the best first.
-func Readinesses() []Readiness { return []Readiness{Ready, NotAll, Unclear, Stopped} }
+func Readinesses() []Readiness { return slices.Clone(fromBest[1:]) }
 
 // Worst is the worse of two, of which one may be no verdict, or none yet.
 func Worst(a, b Readiness) Readiness {
-	if order := []Readiness{NoVerdict, Ready, NotAll, Unclear, Stopped}; slices.Index(order, a) >= slices.Index(order, b) {
+	if slices.Index(fromBest, a) >= slices.Index(fromBest, b) {
 		return a
 	}
 	return b
